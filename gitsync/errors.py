@@ -1,0 +1,43 @@
+"""Errors, sorted by what the caller should do about them.
+
+Every message is one line for the person who must act: it names the thing and the cure, and holds no secret.
+"""
+
+
+class GitSyncError(Exception):
+    """Anything that gitsync itself reports; everything else is a defect in gitsync."""
+
+
+class SettingsError(GitSyncError):
+    """A person must fix the deployment: exit at once."""
+
+
+class RemoteError(GitSyncError):
+    """The Git host, the network or the credentials failed: keep what is published and try again later.
+
+    ``reason`` is a CamelCase word for Events and metrics, such as ``RefNotFound``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoreError(GitSyncError):
+    """The disk failed or a tree could not be built: the current tree is untouched."""
+
+
+class DatabaseError(GitSyncError):
+    """Airflow's database cannot be asked: nothing is published meanwhile."""
+
+
+class HoldTimeout(DatabaseError):
+    """The lock was not free in time: try again later."""
+
+
+class ClusterError(GitSyncError):
+    """The Kubernetes API cannot be asked: nothing is published meanwhile."""
+
+
+class Superseded(ClusterError):
+    """Another controller has taken over: this one must commit nothing more."""
