@@ -1,0 +1,101 @@
+"""The decision: facts in, an action and one sentence out. No clock, no network, no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Action(Enum):
+    KEEP = "keep"
+    """There is nothing to publish."""
+    DEFER = "defer"
+    """The candidate must wait."""
+    PUBLISH = "publish"
+    """Publish under the hold, where this decision is taken again."""
+    PUBLISH_UNHELD = "publish-unheld"
+    """Publish at once: no task can meet two revisions, or the operator has turned the lock off."""
+
+
+class Scope(Enum):
+    GLOBAL = "global"
+    """Any blocking run defers any candidate."""
+    OFF = "off"
+    """Nothing waits for runs. Only for comparison: runs can mix revisions when the bundle is unversioned."""
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """A DAG run that an update could split over two revisions."""
+
+    dag_id: str
+    run_id: str
+    reason: str
+    """What of it is going on, in a few words."""
+
+
+@dataclass(frozen=True, order=True)
+class Member:
+    """A pod whose tree must flip."""
+
+    name: str
+    current: str | None
+    staged: bool
+    """It has the candidate's tree on its volume."""
+    silent: bool
+    """It runs Airflow but has not reported for too long."""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    candidate: str | None
+    published: str | None
+    members: tuple[Member, ...] = ()
+    runs: tuple[Run, ...] = ()
+    unknown: str | None = None
+    """Why a fact could not be read, in a sentence; what cannot be known defers."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    action: Action
+    reason: str
+
+
+def decide(facts: Facts, scope: Scope) -> Decision:
+    """What to do with the candidate now. Every rule on publishing is here."""
+    if facts.candidate is None:
+        return Decision(Action.KEEP, "nothing fetched yet")
+    if facts.candidate == facts.published:
+        return Decision(Action.KEEP, "up to date")
+    if facts.published is None and all(member.current is None for member in facts.members):
+        return Decision(Action.PUBLISH_UNHELD, "first revision: no pod has a tree that it could mix with")
+    return _admit(facts, scope)
+
+
+def _admit(facts: Facts, scope: Scope) -> Decision:
+    if facts.unknown is not None:
+        return Decision(Action.DEFER, facts.unknown)
+    if silent := [member.name for member in facts.members if member.silent]:
+        return Decision(Action.DEFER, f"no report from {_names(silent)}")
+    if waiting := [member.name for member in facts.members if not member.staged]:
+        return Decision(Action.DEFER, f"not yet staged on {_names(waiting)}")
+    if scope is Scope.OFF:
+        return Decision(Action.PUBLISH_UNHELD, "the lock is off")
+    if facts.runs:
+        return Decision(Action.DEFER, f"{len(facts.runs)} blocking {_plural(len(facts.runs))}: {_runs(facts.runs)}")
+    return Decision(Action.PUBLISH, "no blocking run")
+
+
+def _plural(count: int) -> str:
+    return "run" if count == 1 else "runs"
+
+
+def _names(names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(sorted(names)[:shown]) + more
+
+
+def _runs(runs: tuple[Run, ...]) -> str:
+    return _names([f"{run.dag_id} {run.run_id} ({run.reason})" for run in runs])
