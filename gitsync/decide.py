@@ -25,13 +25,21 @@ class Scope(Enum):
 
 
 @dataclass(frozen=True, order=True)
-class Run:
+class BlockingRun:
     """A DAG run that an update could split over two revisions."""
 
     dag_id: str
     run_id: str
+    state: str
+    """Airflow's word: ``queued`` or ``running``."""
+    since: str | None
+    """When it started, ISO 8601 by the database's clock: shown to people, never compared."""
+    revision: str | None
+    """The revision that Airflow has recorded on it."""
     reason: str
     """What of it is going on, in a few words."""
+    frozen: bool
+    """Running, but its DAG is paused or gone and nothing of it executes: it ends only when a person acts."""
 
 
 @dataclass(frozen=True, order=True)
@@ -52,9 +60,9 @@ class Facts:
     candidate: str | None
     published: str | None
     members: tuple[Member, ...] = ()
-    runs: tuple[Run, ...] = ()
-    unknown: str | None = None
-    """Why a fact could not be read, in a sentence; what cannot be known defers."""
+    runs: tuple[BlockingRun, ...] = ()
+    obstacle: str | None = None
+    """What forbids a publication whatever the other facts are, in a sentence: most often, that they cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,8 @@ def decide(facts: Facts, scope: Scope) -> Decision:
 
 
 def _admit(facts: Facts, scope: Scope) -> Decision:
-    if facts.unknown is not None:
-        return Decision(Action.DEFER, facts.unknown)
+    if facts.obstacle is not None:
+        return Decision(Action.DEFER, facts.obstacle)
     if silent := [member.name for member in facts.members if member.silent]:
         return Decision(Action.DEFER, f"no report from {_names(silent)}")
     if waiting := [member.name for member in facts.members if not member.staged]:
@@ -97,5 +105,5 @@ def _names(names: list[str], shown: int = 3) -> str:
     return ", ".join(sorted(names)[:shown]) + more
 
 
-def _runs(runs: tuple[Run, ...]) -> str:
+def _runs(runs: tuple[BlockingRun, ...]) -> str:
     return _names([f"{run.dag_id} {run.run_id} ({run.reason})" for run in runs])

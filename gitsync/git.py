@@ -35,10 +35,8 @@ SAFE_CONFIG: Mapping[str, str] = {
 _FAILURES: tuple[tuple[str, str, str], ...] = (
     ("couldn't find remote ref", "RefNotFound", "ref {ref!r} does not exist in {url}; push it or correct `ref`"),
     ("not our ref", "RefNotFound", "revision {ref!r} does not exist in {url}; push it or correct `ref`"),
-    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "HostKeyChanged", "the host key of {url} is not the known one; "
-     "if the change is legitimate, put the new key into the known_hosts file"),
-    ("Host key verification failed", "HostKeyUnknown", "the host key of {url} is not known; "
-     "add it to the known_hosts file (`ssh-keyscan`)"),
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", "HostKeyChanged", "{url} shows another host key than known_hosts has"),
+    ("Host key verification failed", "HostKeyUnknown", "the host key of {url} is not in the known_hosts file; add it"),
     ("Permission denied (", "AuthenticationFailed", "{url} refused the SSH key; register its public half at the host"),
     ("Authentication failed", "AuthenticationFailed", "{url} refused the user name or password; renew them"),
     ("could not read Username", "AuthenticationFailed", "{url} wants a user name and password; configure credentials"),
@@ -135,9 +133,7 @@ class Mirror:
         self.directory = directory
         self.timeout = timeout
 
-    def _git(
-        self, *args: str, env: Mapping[str, str] | None = None, config: Mapping[str, str] | None = None
-    ) -> str:
+    def _git(self, *args: str, env: Mapping[str, str] | None = None, config: Mapping[str, str] | None = None) -> str:
         arguments = (f"--git-dir={self.directory}", *args)
         return run(*arguments, env=environment(env or {}, config or {}), timeout=self.timeout)
 

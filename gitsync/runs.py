@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from gitsync.decide import BlockingRun
 from gitsync.errors import DatabaseError, HoldTimeout
 
 if TYPE_CHECKING:
@@ -70,22 +70,6 @@ _CURES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (psycopg.errors.UndefinedColumn, "its schema is not that of Airflow 3.3: run `airflow db migrate`"),
     (psycopg.errors.QueryCanceled, "it did not answer in time: is it overloaded, or a table locked?"),
 )
-
-
-@dataclass(frozen=True, order=True)
-class BlockingRun:
-    """A DAG run that would execute code of two revisions if another one were published now."""
-
-    dag_id: str
-    run_id: str
-    state: str
-    since: str | None
-    """When the run started, by the database's clock: for people, never compared."""
-    revision: str | None
-    """The bundle version that Airflow recorded on the run."""
-    reason: str
-    frozen: bool
-    """Airflow will never go on with it by itself: its DAG is paused or stale, and nothing of it executes."""
 
 
 class Database:

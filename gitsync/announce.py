@@ -1,0 +1,75 @@
+"""Says what happens to a source: log line, Event and metric together, once for each thing that happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitsync import metrics
+from gitsync.decide import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitsync.decide import Decision, Facts
+    from gitsync.record import Record
+
+log = logging.getLogger(__name__)
+
+
+def now() -> str:
+    """For people; nothing is decided by it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def short(revision: str | None) -> str:
+    return (revision or "nothing")[:12]
+
+
+class Announcer:
+    def __init__(self, source: str, event: Callable[..., None]) -> None:
+        self._source = source
+        self._event = event
+        self._said: tuple[Action, str | None, bool] | None = None
+        self._deferred_from: float | None = None
+        self.deferred_since: str | None = None
+        self.published_at: str | None = None
+
+    def decided(self, decision: Decision, facts: Facts) -> None:
+        deferred = decision.action is Action.DEFER
+        if not deferred:
+            self._deferred_from = self.deferred_since = None
+        elif self._deferred_from is None:
+            self._deferred_from, self.deferred_since = time.monotonic(), now()
+        waited = time.monotonic() - self._deferred_from if self._deferred_from else 0.0
+        metrics.BLOCKING_RUNS.labels(self._source).set(len(facts.runs))
+        metrics.DEFERRED_SECONDS.labels(self._source).set(waited)
+        # Waiting for pods to stage is part of every publication: a log line, but not an Event.
+        worth_an_event = bool(facts.runs or facts.obstacle)
+        said = (decision.action, facts.candidate, worth_an_event)
+        if deferred and said != self._said:
+            fields = {"source": self._source, "revision": facts.candidate, "reason": decision.reason}
+            log.info("deferred", extra=fields)
+            if worth_an_event:
+                self._event("Deferred", f"{self._source} {short(facts.candidate)}: {decision.reason}")
+        self._said = said
+
+    def published(self, record: Record) -> None:
+        self.published_at = now()
+        metrics.PUBLICATIONS.labels(self._source, "published").inc()
+        metrics.PUBLISHED_AT.labels(self._source).set_to_current_time()
+        metrics.EPOCH.labels(self._source).set(record.epoch)
+        log.info("published", extra={"source": self._source, "revision": record.revision, "epoch": record.epoch})
+        self._event("Published", f"{self._source} {short(record.revision)} is epoch {record.epoch} on every pod")
+
+    def undone(self, record: Record, why: str) -> None:
+        metrics.PUBLICATIONS.labels(self._source, "undone").inc()
+        fields = {"source": self._source, "revision": record.revision, "back_to": record.previous, "why": why}
+        log.error("undone", extra=fields)
+        message = f"{self._source} {short(record.revision)} was taken back to {short(record.previous)}: {why}"
+        self._event("FlipFailed", message, warning=True)
+
+    def held(self, seconds: float) -> None:
+        metrics.HOLD_SECONDS.labels(self._source).observe(seconds)

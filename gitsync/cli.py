@@ -1,0 +1,130 @@
+"""The command line. What only the controller needs is imported only by it: sidecars stay small."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from gitsync import __version__
+from gitsync.errors import GitSyncError
+from gitsync.log import configure
+
+TOKENS = Path("/etc/gitsync/tokens")
+
+
+def main() -> None:
+    """Run one command; an error that a person can cure is one line on stderr, and exit status 1."""
+    arguments = _parser().parse_args()
+    configure(os.environ.get("GITSYNC_LOG_LEVEL", "INFO"))
+    try:
+        arguments.run(arguments)
+    except GitSyncError as error:
+        logging.getLogger(__name__).debug("failed", exc_info=error)
+        sys.exit(f"gitsync: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gitsync", description=__import__("gitsync").__doc__)
+    parser.add_argument("--version", action="version", version=f"gitsync {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_controller(commands.add_parser("controller", help="look at the remote, decide, publish (in the cluster)"))
+    _add_sidecar(commands.add_parser("sidecar", help="keep one pod's trees as the controller directs"))
+    _add_status(commands.add_parser("status", help="what is fetched, published, deferred, and why"))
+    _add_look(commands.add_parser("look", help="look at the remote now"))
+    _add_once(commands.add_parser("once", help="publish what a ref is now into a directory; needs no cluster"))
+    return parser
+
+
+def _add_controller(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, required=True, help="the configuration file")
+    parser.add_argument("--root", type=Path, default=Path("/var/lib/gitsync"), help="the volume for mirrors")
+    parser.add_argument("--tokens", type=Path, default=TOKENS, help="directory with the files member and operator")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.set_defaults(run=_controller)
+
+
+def _controller(arguments: argparse.Namespace) -> None:
+    from gitsync import settings  # noqa: PLC0415
+    from gitsync.controller import Controller  # noqa: PLC0415
+    from gitsync.kube import Identity  # noqa: PLC0415
+    from gitsync.server import Tokens  # noqa: PLC0415
+
+    tokens = Tokens(member=arguments.tokens / "member", operator=arguments.tokens / "operator")
+    loaded = settings.load(arguments.config)
+    Controller(loaded, Identity.from_environment(), arguments.root, tokens, arguments.port).run()
+
+
+def _add_sidecar(parser: argparse.ArgumentParser) -> None:
+    token = Path(os.environ.get("GITSYNC_MEMBER_TOKEN_FILE", TOKENS / "member"))
+    parser.add_argument("--controller", required=True, metavar="URL")
+    parser.add_argument("--root", type=Path, required=True, help="the volume that Airflow reads")
+    parser.add_argument("--source", default="dags", help="name of the source in the controller's configuration")
+    parser.add_argument("--token-file", type=Path, default=token)
+    parser.add_argument("--port", type=int, default=8099, help="for probes, and for Airflow in the same pod")
+    parser.set_defaults(run=_sidecar)
+
+
+def _sidecar(arguments: argparse.Namespace) -> None:
+    from gitsync import sidecar  # noqa: PLC0415
+
+    sidecar.main(arguments.controller, arguments.root, arguments.source, arguments.token_file, arguments.port)
+
+
+def _add_client(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", default="http://127.0.0.1:8080", help="of a controller")
+    parser.add_argument("--token-file", type=Path, default=TOKENS / "operator")
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_client(parser)
+    parser.add_argument("--json", action="store_true", help="the whole document, for programs")
+    parser.set_defaults(run=_status)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    from gitsync import client, status  # noqa: PLC0415
+
+    document = client.ask(arguments.url, arguments.token_file, "GET", "/v1/status")
+    print(status.as_json(document) if arguments.json else status.as_text(document))
+
+
+def _add_look(parser: argparse.ArgumentParser) -> None:
+    _add_client(parser)
+    parser.set_defaults(run=_look)
+
+
+def _look(arguments: argparse.Namespace) -> None:
+    from gitsync import client  # noqa: PLC0415
+
+    client.ask(arguments.url, arguments.token_file, "POST", "/v1/look")
+    print("looking")
+
+
+def _add_once(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repo", required=True, help="https, ssh, http, git or a path")
+    parser.add_argument("--ref", default="HEAD", help="branch, tag or full commit id")
+    parser.add_argument("--root", type=Path, required=True, help="where current and revisions/ are")
+    parser.add_argument("--subdirectory", default="", help="fail when the revision lacks it")
+    parser.add_argument("--username", default="git")
+    parser.add_argument("--password-file", type=Path)
+    parser.add_argument("--ssh-key-file", type=Path)
+    parser.add_argument("--known-hosts-file", type=Path)
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds that one git command may take")
+    parser.set_defaults(run=_once)
+
+
+def _once(arguments: argparse.Namespace) -> None:
+    from gitsync.credentials import Credentials  # noqa: PLC0415
+    from gitsync.once import once  # noqa: PLC0415
+
+    credentials = Credentials(
+        arguments.username, arguments.password_file, arguments.ssh_key_file, arguments.known_hosts_file
+    )
+    revision = once(
+        arguments.repo, arguments.ref, arguments.root,
+        credentials=credentials, subdirectory=arguments.subdirectory, timeout=arguments.timeout,
+    )  # fmt: skip
+    print(revision)

@@ -1,0 +1,217 @@
+"""Kubernetes: the Lease, the record of what is published, the members' pods, Events."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import kubernetes.client
+import kubernetes.config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.leaderelection.electionconfig import Config as ElectionConfig
+from kubernetes.leaderelection.leaderelection import LeaderElection
+from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
+from urllib3.exceptions import HTTPError
+
+from gitsync.errors import ClusterError, SettingsError, Superseded
+from gitsync.fleet import Pod
+from gitsync.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
+
+REQUEST_SECONDS = 10
+LEASE_SECONDS = 15
+RENEW_WITHIN = 10
+"""Shorter than the Lease by more than any clock drift: we stop leading before another may start."""
+RETRY_SECONDS = 2
+_CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which pod this is and which objects are ours, from the manifests."""
+
+    pod: str
+    pod_uid: str
+    pod_ip: str
+    namespace: str
+    instance: str
+    lease: str
+    state: str
+
+    @classmethod
+    def from_environment(cls) -> Identity:
+        names = {
+            "pod": "POD_NAME", "pod_uid": "POD_UID", "pod_ip": "POD_IP", "namespace": "POD_NAMESPACE",
+            "instance": "GITSYNC_INSTANCE", "lease": "GITSYNC_LEASE", "state": "GITSYNC_STATE",
+        }  # fmt: skip
+        if missing := sorted(name for name in names.values() if not os.environ.get(name)):
+            message = f"not set: {', '.join(missing)}; the controller's pod template provides them"
+            raise SettingsError(message)
+        return cls(**{field: os.environ[name] for field, name in names.items()})
+
+    @property
+    def holder(self) -> str:
+        """Our name in the Lease; carries the address at which other replicas reach us."""
+        return f"{self.pod}@{self.pod_ip}"
+
+
+class _Client(kubernetes.client.ApiClient):
+    """A client none of whose requests can hang: the library has no such setting."""
+
+    def request(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401
+        timeout = _request_timeout or REQUEST_SECONDS
+        return super().request(*args, _request_timeout=timeout, **kwargs)  # type: ignore[misc]
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiException as error:
+        raise ClusterError(f"cannot {what}: the Kubernetes API answers {error.status} {error.reason}") from error
+    except HTTPError as error:
+        raise ClusterError(f"cannot {what}: the Kubernetes API does not answer") from error
+
+
+def connect() -> _Client:
+    """A client for the cluster that this pod runs in."""
+    configuration = kubernetes.client.Configuration()
+    try:
+        kubernetes.config.load_incluster_config(configuration)
+    except kubernetes.config.ConfigException as error:
+        raise SettingsError(f"the controller runs in a pod with a service account: {error}") from error
+    return _Client(configuration)
+
+
+class Leadership(threading.Thread):
+    """Renews the Lease in a thread of its own, so that a slow fetch does not lose it."""
+
+    def __init__(self, client: _Client, identity: Identity) -> None:
+        super().__init__(name="lease", daemon=True)
+        self._identity = identity
+        self._lock = LeaseLock(identity.lease, identity.namespace, identity.holder)
+        self._lock.api_instance = kubernetes.client.CoordinationV1Api(client)
+        config = ElectionConfig(self._lock, LEASE_SECONDS, RENEW_WITHIN, RETRY_SECONDS, lambda: None, lambda: None)
+        self._election = LeaderElection(config)
+        self._renewed = float("-inf")
+        self._ended = threading.Event()
+        self.term = 0
+        """Grows each time we begin to lead: what was known in an earlier term may be out of date."""
+
+    @property
+    def held(self) -> bool:
+        return time.monotonic() - self._renewed < RENEW_WITHIN
+
+    @property
+    def leader_ip(self) -> str | None:
+        """The address of the replica that leads, if one does."""
+        record = self._election.observed_record
+        return record.holder_identity.rpartition("@")[2] or None if record and record.holder_identity else None
+
+    def run(self) -> None:
+        while not self._ended.wait(RETRY_SECONDS if self._renew() else RETRY_SECONDS / 2):
+            pass
+
+    def _renew(self) -> bool:
+        asked = time.monotonic()  # before the request: the Lease counts from when it was written
+        try:
+            renewed = bool(self._election.try_acquire_or_renew())
+        except (ApiException, HTTPError) as error:
+            log.warning("lease.unreachable", extra={"error": str(error)})
+            return False
+        if renewed:
+            self.term += not self.held
+            self._renewed = asked
+        return renewed
+
+    def release(self) -> None:
+        """Give the Lease up, so that another replica leads at once."""
+        self._ended.set()
+        self.join(REQUEST_SECONDS)
+        if self.held:
+            self._renewed = float("-inf")
+            with _explained("release the Lease"):
+                body = {"spec": {"holderIdentity": ""}}
+                self._lock.api_instance.patch_namespaced_lease(self._lock.name, self._lock.namespace, body)
+
+
+class Cluster:
+    """Our objects in our namespace."""
+
+    def __init__(self, client: _Client, identity: Identity) -> None:
+        self._core = kubernetes.client.CoreV1Api(client)
+        self._identity = identity
+        self._version: str | None = None
+
+    def take_over(self, source: str) -> Record:
+        """Read the record and rewrite it as ours: from now on an earlier leader's writes fail."""
+        with _explained(f"read the ConfigMap {self._identity.state}"):
+            found: Any = self._core.read_namespaced_config_map(self._identity.state, self._identity.namespace)
+        self._version = found.metadata.resource_version
+        text = (found.data or {}).get(source)
+        record = Record.parse(text) if text else Record()
+        return self.write(source, record)
+
+    def write(self, source: str, record: Record) -> Record:
+        """Replace the record if nobody else has since we last wrote it; Superseded if somebody has."""
+        ours = Record(**{**vars(record), "leader": self._identity.holder})
+        body = {"metadata": {"resourceVersion": self._version}, "data": {source: ours.as_json()}}
+        with _explained(f"write the ConfigMap {self._identity.state}"):
+            try:
+                written: Any = self._core.patch_namespaced_config_map(
+                    self._identity.state, self._identity.namespace, body
+                )
+            except ApiException as error:
+                if error.status == _CONFLICT:
+                    raise Superseded("another controller has taken over") from error
+                raise
+        self._version = written.metadata.resource_version
+        return ours
+
+    def pods(self) -> tuple[Pod, ...]:
+        """Every pod of this instance that carries a sidecar."""
+        selector = f"kube-airflow/instance={self._identity.instance},kube-airflow/gitsync=member"
+        with _explained("list the members' pods"):
+            found: Any = self._core.list_namespaced_pod(self._identity.namespace, label_selector=selector)
+        return tuple(_pod(item) for item in found.items if item.status.phase not in ("Succeeded", "Failed"))
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """Tell whoever looks at our pod; losing an Event is not an error."""
+        now = datetime.now(UTC)
+        reference = {
+            "apiVersion": "v1", "kind": "Pod", "name": self._identity.pod,
+            "namespace": self._identity.namespace, "uid": self._identity.pod_uid,
+        }  # fmt: skip
+        body: Any = {
+            "metadata": {"generateName": f"{self._identity.pod}."},
+            "involvedObject": reference,
+            "reason": reason,
+            "message": message[:1024],
+            "type": "Warning" if warning else "Normal",
+            "source": {"component": "gitsync"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            self._core.create_namespaced_event(self._identity.namespace, body)
+        except (ApiException, HTTPError) as error:
+            log.warning("event.lost", extra={"reason": reason, "error": str(error)})
+
+
+def _pod(item: Any) -> Pod:  # noqa: ANN401 - the client has no types
+    # A container that has run before may be started again at any moment, without asking the sidecar.
+    statuses = item.status.container_statuses or []
+    runs_airflow = any(status.state.running or status.restart_count for status in statuses)
+    leaving = item.metadata.deletion_timestamp is not None
+    return Pod(item.metadata.name, item.metadata.uid, runs_airflow, leaving)

@@ -1,0 +1,27 @@
+"""`gitsync once`: straight from Git to a directory, without a cluster, a database or a lock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitsync.errors import RemoteError
+from gitsync.git import Mirror
+from gitsync.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitsync.credentials import Credentials
+
+
+def once(repo: str, ref: str, root: Path, *, credentials: Credentials, subdirectory: str, timeout: float) -> str:
+    """Publish what ``ref`` is now below ``root`` and return its revision; on any error the current tree stays."""
+    store, mirror = Store(root), Mirror(root / ".repository", timeout=timeout)
+    store.prepare()
+    mirror.prepare()
+    revision = mirror.fetch(credentials.remote(repo), ref, depth=1)
+    if subdirectory and not mirror.has_directory(revision, subdirectory):
+        raise RemoteError("SubdirectoryMissing", f"revision {revision[:12]} has no directory {subdirectory!r}")
+    store.stage(revision, mirror.write_tree)
+    store.flip(revision)
+    return revision

@@ -1,0 +1,119 @@
+"""The controller's configuration file: read once, checked whole, frozen."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gitsync.credentials import Credentials
+from gitsync.decide import Scope
+from gitsync.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _inside(path: str) -> str:
+    if path.startswith("/") or ".." in Path(path).parts:
+        raise ValueError("must be a path inside the repository")
+    return path
+
+
+def _ref(ref: str) -> str:
+    # A leading dash would be an option, and a colon a refspec that writes elsewhere.
+    if ref.startswith("-") or re.search(r"[\s:^~?*\[\\]|\.\.", ref):
+        raise ValueError("must be a branch, a tag, a full commit id or HEAD")
+    return ref
+
+
+class SourceSettings(_Settings):
+    """One repository and ref, published as one bundle."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+    """Also the name of the DAG bundle in Airflow."""
+    repo: Annotated[str, Field(min_length=1, pattern=r"^[^-]")]
+    ref: Annotated[str, Field(min_length=1), AfterValidator(_ref)] = "HEAD"
+    subdirectory: Annotated[str, AfterValidator(_inside)] = ""
+    """Where the DAG files are; a revision without it is refused."""
+    period: Annotated[float, Field(ge=1)] = 60.0
+    """Seconds between looks at the remote; each is up to a tenth longer, so that controllers spread out."""
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds that one fetch may take."""
+    credentials: Credentials = Credentials()
+
+
+class LockSettings(_Settings):
+    scope: Scope = Scope.GLOBAL
+    wait: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds to wait for the hold."""
+    limit: Annotated[float, Field(gt=1)] = 45.0
+    """Seconds after which the database itself ends a hold."""
+
+
+class FleetSettings(_Settings):
+    flip_within: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds in which every member must flip, or all flip back."""
+    silent_after: Annotated[float, Field(ge=35)] = 60.0
+    """Seconds without a report after which a pod counts as silent; a report comes at least every 25."""
+
+
+class DatabaseSettings(_Settings):
+    """Airflow's metadata database, through a role that can only read what the decision needs."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(gt=0, lt=65536)] = 5432
+    name: str = "airflow"
+    user: str = "gitsync"
+    password_file: Path | None = None
+
+
+class Settings(_Settings):
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1, max_length=1)]
+    """Exactly one, for now."""
+    database: DatabaseSettings
+    lock: LockSettings = LockSettings()
+    fleet: FleetSettings = FleetSettings()
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the configuration file. Raises SettingsError that lists every wrong value by its path in the file."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Settings.model_validate(_expanded(content, environ))
+    except KeyError as error:
+        message = f"{path} uses ${{{error.args[0]}}}, which is not in the environment; set it or write the value"
+        raise SettingsError(message) from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{_path(item['loc'])}: {item['msg']}" for item in error.errors())
+        raise SettingsError(f"{path}: {wrong}") from None
+
+
+def _expanded(value: Any, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """``value`` with every ``${NAME}`` in its strings replaced; KeyError names one that is not set."""
+    if isinstance(value, dict):
+        return {key: _expanded(item, environ) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expanded(item, environ) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)\}", lambda match: environ[match[1]], value)
+    return value
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """``('sources', 0, 'repo')`` as ``sources[0].repo``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.lstrip(".") or "the file"
