@@ -1,0 +1,207 @@
+"""Prepares an Airflow container's start: connection strings from password files, then waits for what they lead to.
+
+`wait.py` renders and waits, `wait.py render` only renders. Airflow's own checks cost 8 s of CPU in each of a
+dozen pods that start together; this costs a tenth of a second, so it imports no more of Airflow than its drivers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SECRETS = Path("/etc/airflow/secrets")
+RENDERED = Path("/run/airflow")
+SCHEMA = Path("/opt/kube-airflow/schema.json")
+PAUSE = 0.5
+"""Seconds between two looks."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection string: the password that it needs, where that comes from, and what the string looks like."""
+
+    file: str
+    password: str
+    secret: str
+    host: str
+    url: str
+
+
+CONNECTIONS = (
+    Connection(
+        file="sql_alchemy_conn",
+        password="airflow-password",  # noqa: S106 - the name of a file
+        secret="postgres",  # noqa: S106 - the name of a Secret
+        host="POSTGRES_HOST",
+        url="postgresql+psycopg2://airflow:{password}@{host}:5432/airflow",
+    ),
+    Connection(
+        file="result_backend",
+        password="celery-password",  # noqa: S106
+        secret="postgres",  # noqa: S106
+        host="POSTGRES_HOST",
+        url="db+postgresql://celery:{password}@{host}:5432/celery",
+    ),
+    Connection(
+        file="broker_url",
+        password="rabbitmq-password",  # noqa: S106
+        secret="rabbitmq",  # noqa: S106
+        host="RABBITMQ_HOST",
+        url="amqp://airflow:{password}@{host}:5672//",
+    ),
+)
+
+
+class DeploymentError(Exception):
+    """A person must change the deployment: waiting does not help."""
+
+
+class NotYet(Exception):  # noqa: N818 - not an error
+    """What we wait for is not there yet."""
+
+
+def connection_string(connection: Connection, password: str, environment: Mapping[str, str]) -> str:
+    """Return the connection string, whatever characters the password is made of."""
+    if not password:
+        raise DeploymentError(
+            f"{SECRETS / connection.password} is empty: set its key in the Secret '{connection.secret}' "
+            f"(hack/secrets makes one)"
+        )
+    host = environment.get(connection.host)
+    if not host:
+        raise DeploymentError(f"{connection.host} is not set: the ConfigMap 'hosts' has it, use envFrom")
+    return connection.url.format(password=quote(password, safe=""), host=host)
+
+
+def render(secrets: Path, target: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Write a file for each password that is there; return the connection strings by the files' names."""
+    present = [each for each in CONNECTIONS if (secrets / each.password).is_file()]
+    if not present:
+        wanted = ", ".join(f"{each.password} (Secret '{each.secret}')" for each in CONNECTIONS)
+        raise DeploymentError(f"no password in {secrets}: none of {wanted}; hack/secrets makes the Secrets")
+    rendered = {}
+    for each in present:
+        # Editors and `kubectl create secret --from-file` leave a newline at the end that no password has.
+        password = (secrets / each.password).read_text().rstrip("\n")
+        rendered[each.file] = connection_string(each, password, environment)
+        write_private(target / each.file, rendered[each.file])
+    return rendered
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put ``text`` in place whole; nobody but us ever reads a part of it."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - a mode
+        file.write(text)
+    draft.replace(path)
+
+
+def schema_difference(expected: Mapping[str, str], found: Mapping[str, str | None]) -> str | None:
+    """Return in words what keeps the schema from being the one that this image knows, if anything does."""
+    for table, revision in expected.items():
+        if found.get(table) is None:
+            return f"the schema is not there yet ({table}): the migrate Job makes it"
+        if found[table] != revision:
+            return f"the schema is at {found[table]}, this image needs {revision} ({table}): the migrate Job migrates"
+    return None
+
+
+def check_schema(sql_alchemy_conn: str) -> None:
+    """Raise unless the metadata database is migrated to what this image knows."""
+    expected = json.loads(SCHEMA.read_text())
+    found: dict[str, str | None] = {}
+    for table in expected:
+        (exists,) = first_row(sql_alchemy_conn, f"select to_regclass('{table}') is not null")
+        found[table] = first_row(sql_alchemy_conn, f"select max(version_num) from {table}")[0] if exists else None  # noqa: S608
+    if difference := schema_difference(expected, found):
+        raise NotYet(difference)
+
+
+def check_results(result_backend: str) -> None:
+    """Raise unless the database for results answers."""
+    first_row(result_backend, "select 1")
+
+
+def check_broker(broker_url: str) -> None:
+    """Raise unless the broker lets us in."""
+    from kombu import Connection  # noqa: PLC0415 - half of the pods have no use for it, and it costs more than the rest
+
+    with Connection(broker_url, connect_timeout=5) as broker:
+        try:
+            broker.transport.establish_connection().close()
+        except (*broker.connection_errors, *broker.channel_errors) as error:
+            raise NotYet(f"the broker at {broker.host}: {one_line(error)}") from error
+
+
+CHECKS: dict[str, Callable[[str], None]] = {
+    "sql_alchemy_conn": check_schema,
+    "result_backend": check_results,
+    "broker_url": check_broker,
+}
+
+
+def first_row(url: str, query: str) -> tuple[Any, ...]:
+    """Return the first row of ``query``; ``url`` is a connection string in SQLAlchemy's or Celery's spelling."""
+    import psycopg2  # noqa: PLC0415 - Flower has no use for it
+
+    plain = url.removeprefix("db+").replace("postgresql+psycopg2:", "postgresql:", 1)
+    try:
+        with closing(psycopg2.connect(plain, connect_timeout=5)) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            row: tuple[Any, ...] = cursor.fetchone()
+            return row
+    except psycopg2.Error as error:
+        raise NotYet(f"the database: {one_line(error)}") from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says without its line breaks, or what it is if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def wait(rendered: Mapping[str, str]) -> None:
+    """Return when everything is there; say what is missing whenever that changes."""
+    said = None
+    while missing := first_missing(rendered):
+        if missing != said:
+            print(f"waiting: {missing}", flush=True)
+            said = missing
+        time.sleep(PAUSE)
+    print("everything is there", flush=True)
+
+
+def first_missing(rendered: Mapping[str, str]) -> str | None:
+    """Return in words what is not there yet, if anything."""
+    try:
+        for file, url in rendered.items():
+            CHECKS[file](url)
+    except NotYet as reason:
+        return str(reason)
+    return None
+
+
+def main(arguments: list[str]) -> None:
+    """Render, and wait unless told not to."""
+    if arguments not in ([], ["render"]):
+        raise SystemExit("usage: wait.py [render]")
+    try:
+        rendered = render(SECRETS, RENDERED, os.environ)
+    except (DeploymentError, OSError) as error:
+        raise SystemExit(f"wait.py: {error}") from error
+    if not arguments:
+        wait(rendered)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

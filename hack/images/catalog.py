@@ -1,0 +1,59 @@
+"""What there is to build: each image's name, Dockerfile and inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BASE_IMAGE = "debian:trixie-slim"
+
+
+class ImagesError(Exception):
+    """A person must change something; the message says what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image, by the name that manifests call it by, and everything of the checkout that goes into it."""
+
+    name: str
+    reference: str
+    dockerfile: str
+    inputs: tuple[str, ...]
+    official: bool = False
+    """Whether the reference is somebody else's: our build only stands in where no registry can be reached."""
+
+
+def project(name: str, version: str, folder: str, *inputs: str) -> Image:
+    """Return one of our own images."""
+    return Image(
+        name=name,
+        reference=f"kube-airflow/{name}:{version}",
+        dockerfile=f"{folder}/Dockerfile",
+        inputs=(folder, *inputs),
+    )
+
+
+def stand_in(reference: str) -> Image:
+    """Return a stand-in for the official image ``reference``."""
+    name = reference.partition(":")[0]
+    folder = f"hack/images/{name}"
+    return Image(name=name, reference=reference, dockerfile=f"{folder}/Dockerfile", inputs=(folder,), official=True)
+
+
+GIT = "docker/install-git"
+PACKAGE = ("gitsync", "pyproject.toml", "requirements/build.txt", GIT)
+IMAGES = (
+    project("airflow", "3.3.2", "docker/airflow", "requirements/airflow.txt", *PACKAGE),
+    project("gitsync", "0.1.0", "docker/gitsync", "requirements/gitsync.txt", *PACKAGE),
+    project("git-server", "0.1.0", "hack/images/git-server", GIT),
+    stand_in("postgres:17"),
+    stand_in("rabbitmq:4.0"),
+)
+
+
+def chosen(names: list[str]) -> list[Image]:
+    """Return the images of these names, or all."""
+    known = {image.name: image for image in IMAGES}
+    if unknown := [name for name in names if name not in known]:
+        raise ImagesError(f"no image is named {', '.join(unknown)}; there are {', '.join(known)}")
+    return [known[name] for name in names] if names else list(IMAGES)
