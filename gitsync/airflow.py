@@ -14,7 +14,7 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 SIDECAR_SECONDS = 60.0
 """How long a revision that is not on the volume is waited for."""
+
+MARGIN = timedelta(seconds=0.5)
+"""Between the end of a parse and the time that Airflow records for it lie a few database statements."""
 
 _REVISION = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
@@ -44,7 +47,7 @@ class GitSyncBundle(BaseDagBundle):
         subdirectory: str = "",
         versioned: bool = True,
         sidecar: str = "http://127.0.0.1:8099",
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         if PurePosixPath(subdirectory).is_absolute() or ".." in PurePosixPath(subdirectory).parts:
@@ -133,13 +136,17 @@ class GitSyncBundle(BaseDagBundle):
         if self._moved is None:
             return set()
         columns = (DagModel.relative_fileloc, DagModel.last_parsed_time, DagModel.last_parse_duration)
-        recorded_since = (DagModel.bundle_name == self.name, DagModel.last_parsed_time >= self._moved)
+        recorded_since = (
+            DagModel.bundle_name == self.name,
+            DagModel.is_stale.is_(False),
+            DagModel.last_parsed_time >= self._moved,
+        )
         with create_session() as session:
             rows = session.execute(select(*columns).where(*recorded_since)).all()
         return {
             file
             for file, recorded, duration in rows
-            if file and recorded - timedelta(seconds=duration or 0) < self._moved
+            if file and recorded - timedelta(seconds=duration or 0) < self._moved + MARGIN
         }
 
     def _ask_for_parsing(self, files: Collection[str]) -> None:
