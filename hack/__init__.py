@@ -1,0 +1,1 @@
+"""What a person runs: the embedded node, images, secrets."""

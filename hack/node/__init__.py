@@ -1,0 +1,1 @@
+"""One real Kubernetes node on a machine without a container engine."""

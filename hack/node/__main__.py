@@ -1,0 +1,104 @@
+"""python3 -m hack.node up|down|clean|status|kubeconfig|kubectl|load|images
+
+The node is named by KUBE_AIRFLOW_NODE (default: kube-airflow); several can run side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hack.node import build, images, lifecycle, processes
+from hack.node.errors import NodeError
+from hack.node.plan import Plan, plan_from_environment
+
+
+def up(plan: Plan, _: argparse.Namespace) -> int:
+    lifecycle.up(plan)
+    print(f"The node {plan.name} is up: export KUBECONFIG={plan.admin_kubeconfig}")
+    return 0
+
+
+def down(plan: Plan, _: argparse.Namespace) -> int:
+    lifecycle.down(plan)
+    return 0
+
+
+def clean(plan: Plan, _: argparse.Namespace) -> int:
+    lifecycle.clean(plan)
+    return 0
+
+
+def status(plan: Plan, _: argparse.Namespace) -> int:
+    """Exits with 0 when all is well."""
+    problems = lifecycle.problems(plan, build.binaries(plan.cache))
+    pids = {process.program: str(process.pid) for process in processes.running(plan)}
+    for program, problem in problems.items():
+        print(f"{program:<24} {pids.get(program, '-'):>8}  {problem or 'ok'}")
+    return 1 if any(problems.values()) else 0
+
+
+def kubeconfig(plan: Plan, _: argparse.Namespace) -> int:
+    print(plan.admin_kubeconfig)
+    return 0
+
+
+def kubectl(plan: Plan, arguments: argparse.Namespace) -> int:
+    program = build.binaries(plan.cache)["kubectl"]
+    if not Path(program).exists():
+        raise NodeError("kubectl is not built: `python3 -m hack.node up` builds it")
+    environment = {**os.environ, "KUBECONFIG": str(plan.admin_kubeconfig)}
+    return subprocess.run([program, *arguments.arguments], env=environment, check=False).returncode
+
+
+def load(plan: Plan, arguments: argparse.Namespace) -> int:
+    for file in arguments.files:
+        print(images.load(plan, build.binaries(plan.cache), file), end="", flush=True)
+    return 0
+
+
+def list_images(plan: Plan, _: argparse.Namespace) -> int:
+    for name, digest in images.loaded(plan, build.binaries(plan.cache)).items():
+        print(name, digest)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog="python3 -m hack.node", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = result.add_subparsers(required=True, metavar="COMMAND")
+    for name, action, text in (
+        ("up", up, "build what is missing, start what is not running, repair what is broken"),
+        ("down", down, "stop everything; cluster state, volumes and images stay"),
+        ("clean", clean, "stop everything and remove every trace but the build cache"),
+        ("status", status, "what runs and what is wrong; exits with 1 if anything is"),
+        ("kubeconfig", kubeconfig, "print the path of the administrator's kubeconfig"),
+        ("images", list_images, "print name and digest of each loaded image"),
+    ):
+        commands.add_parser(name, help=text, description=text).set_defaults(action=action)
+    kubectl_parser = commands.add_parser("kubectl", help="run the node's own kubectl", add_help=False)
+    kubectl_parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    kubectl_parser.set_defaults(action=kubectl)
+    load_parser = commands.add_parser("load", help="import image archives (OCI or Docker)")
+    load_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    load_parser.set_defaults(action=load)
+    return result
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    try:
+        return int(arguments.action(plan_from_environment(), arguments))
+    except NodeError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

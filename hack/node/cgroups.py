@@ -1,0 +1,131 @@
+"""The node's control groups: they hold every process of the node, and so tell which processes are the node's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.node.errors import NodeError
+
+CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
+PROGRAMS = "programs"
+PODS = "kubepods"
+
+
+@dataclass(frozen=True)
+class Hierarchies:
+    """Where control groups are mounted: one place in version 2, one per set of controllers in version 1."""
+
+    unified: bool
+    mounts: tuple[Path, ...]
+
+
+def parse_mounts(mountinfo: str) -> Hierarchies:
+    """Read /proc/self/mountinfo; a version 2 mount beside version 1 mounts has no controllers and is left alone."""
+    version_1: list[Path] = []
+    version_2: list[Path] = []
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        kind = after.split(" ")[0]
+        if kind == "cgroup":
+            version_1.append(Path(before.split(" ")[4]))
+        elif kind == "cgroup2":
+            version_2.append(Path(before.split(" ")[4]))
+    if version_1:
+        return Hierarchies(unified=False, mounts=tuple(version_1))
+    return Hierarchies(unified=True, mounts=tuple(version_2[:1]))
+
+
+def hierarchies() -> Hierarchies:
+    return parse_mounts(Path("/proc/self/mountinfo").read_text())
+
+
+def missing_controllers(found: Hierarchies) -> list[str]:
+    if found.unified:
+        have = " ".join((mount / "cgroup.controllers").read_text() for mount in found.mounts).split()
+    else:
+        have = [name for mount in found.mounts for name in mount.name.split(",")]
+    return [name for name in CONTROLLERS if name not in have]
+
+
+def create(cgroup: str) -> list[Path]:
+    """Make the node's groups; return the ones that its programs belong into."""
+    found = hierarchies()
+    for mount in found.mounts:
+        group = _below(mount, cgroup)
+        if found.unified:
+            _delegate(mount)
+        (group / PROGRAMS).mkdir(parents=True, exist_ok=True)
+        if found.unified:
+            _delegate(group)
+        for part in (group, group / PROGRAMS):
+            _inherit_processors(part)
+    return [_below(mount, cgroup) / PROGRAMS for mount in found.mounts]
+
+
+def _delegate(group: Path) -> None:
+    wanted = " ".join(f"+{name}" for name in CONTROLLERS)
+    try:
+        (group / "cgroup.subtree_control").write_text(wanted)
+    except OSError as error:
+        raise NodeError(
+            f"cannot hand the controllers {', '.join(CONTROLLERS)} to groups below {group}: {error}. "
+            "A container that is to host a node needs a writable control group of its own without processes in it"
+        ) from error
+
+
+def _inherit_processors(group: Path) -> None:
+    """In version 1 a new cpuset is empty, and nothing may enter it before it has processors and memory nodes."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        setting = group / name
+        if setting.exists() and not setting.read_text().strip():
+            with suppress(OSError):  # version 2: empty means "as the parent"
+                setting.write_text((group.parent / name).read_text())
+
+
+def members(cgroup: str, part: str = "") -> set[int]:
+    """Every process in the group and below, over all hierarchies."""
+    found: set[int] = set()
+    for mount in hierarchies().mounts:
+        for folder, _, files in os.walk(_below(mount, cgroup) / part):
+            if "cgroup.procs" in files:
+                with suppress(OSError):  # the group may vanish while we look
+                    found.update(int(pid) for pid in (Path(folder) / "cgroup.procs").read_text().split())
+    return found - {0}
+
+
+def kill(cgroup: str, part: str, limit: float) -> None:
+    """Kill until nobody is left: a process may fork between the look and the signal."""
+    deadline = time.monotonic() + limit
+    while pids := members(cgroup, part):
+        if time.monotonic() > deadline:
+            raise NodeError(f"processes {sorted(pids)} of control group {cgroup}/{part} survive SIGKILL")
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def remove(cgroup: str, limit: float = 10.0) -> None:
+    deadline = time.monotonic() + limit
+    for mount in hierarchies().mounts:
+        group = _below(mount, cgroup)
+        while group.exists():
+            _remove_tree(group)
+            if time.monotonic() > deadline:
+                raise NodeError(f"control group {group} cannot be removed; processes in it: {members(cgroup)}")
+            time.sleep(0.02)
+
+
+def _remove_tree(group: Path) -> None:
+    for folder, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):  # a dying process may hold it a moment longer
+            Path(folder).rmdir()
+
+
+def _below(mount: Path, cgroup: str) -> Path:
+    return mount / cgroup.lstrip("/")

@@ -1,0 +1,70 @@
+"""Whether each program does its work, as seen from the host."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from typing import TYPE_CHECKING
+
+from hack.node import cluster, images
+from hack.node.configuration import HEALTH_PORTS
+from hack.node.errors import NodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hack.node.plan import Plan
+    from hack.node.programs import Binaries
+
+ANSWER_LIMIT = 5.0
+TLS_PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
+PATHS = {"coredns": "/ready"}
+
+
+def problem(plan: Plan, binaries: Binaries, program: str) -> str:
+    """What is wrong with it, or nothing."""
+    checks: dict[str, Callable[[], str]] = {
+        "containerd": lambda: _said(lambda: images.ctr(plan, binaries, "images", "list", "--quiet")),
+        "kube-apiserver": lambda: _said(lambda: cluster.kubectl(plan, binaries, "get", "--raw=/readyz")),
+        "kubelet": lambda: _kubelet_problem(plan, binaries),
+    }
+    return checks[program]() if program in checks else _http_problem(plan, program)
+
+
+def _said(attempt: Callable[[], str]) -> str:
+    try:
+        attempt()
+    except NodeError as error:
+        return str(error)
+    return ""
+
+
+def _kubelet_problem(plan: Plan, binaries: Binaries) -> str:
+    """Ask it by way of the API server: the node's condition alone stays "Ready" for a while after its death."""
+    path = f"/api/v1/nodes/{plan.name}/proxy/healthz"
+    return _said(lambda: cluster.kubectl(plan, binaries, "get", f"--raw={path}")) or cluster.node_problem(
+        plan, binaries
+    )
+
+
+def _http_problem(plan: Plan, program: str) -> str:
+    if program not in TLS_PORTS and program not in HEALTH_PORTS:
+        return ""  # etcd: the API server is ready only with it
+    connection = _connection(plan.address, program)
+    try:
+        connection.request("GET", PATHS.get(program, "/healthz"))
+        answer = connection.getresponse()
+        return "" if answer.status == 200 else f"{program}: {answer.status} {answer.read(200)!r}"
+    except OSError as error:
+        return f"{program}: {error}"
+    finally:
+        connection.close()
+
+
+def _connection(address: str, program: str) -> http.client.HTTPConnection:
+    if program in HEALTH_PORTS:
+        return http.client.HTTPConnection(address, HEALTH_PORTS[program], timeout=ANSWER_LIMIT)
+    context = ssl.create_default_context()
+    # They make a certificate for themselves at each start; nothing secret is said.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(address, TLS_PORTS[program], timeout=ANSWER_LIMIT, context=context)

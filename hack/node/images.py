@@ -1,0 +1,102 @@
+"""The node's image store."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hack.node.commands import PATH, run
+from hack.node.errors import NodeError
+
+if TYPE_CHECKING:
+    from hack.node.plan import Plan
+    from hack.node.programs import Binaries
+
+IMPORT_LIMIT = 600.0
+
+
+def ctr(plan: Plan, binaries: Binaries, *arguments: str, limit: float = 60.0) -> str:
+    return run(
+        *(binaries["ctr"], "--address", str(plan.containerd_socket), "--namespace", "k8s.io"), *arguments, limit=limit
+    )
+
+
+def load(plan: Plan, binaries: Binaries, file: Path) -> str:
+    """Import an OCI or Docker archive; return what ctr says about it."""
+    if not file.is_file():
+        raise NodeError(f"{file} does not exist: build the images first")
+    return ctr(plan, binaries, "images", "import", str(file), limit=IMPORT_LIMIT)
+
+
+def loaded(plan: Plan, binaries: Binaries) -> dict[str, str]:
+    """Name -> digest."""
+    return parse_list(ctr(plan, binaries, "images", "list"))
+
+
+def parse_list(table: str) -> dict[str, str]:
+    """The table's columns are name, type, digest and more; names by digest are the kubelet's own second entries."""
+    rows = (line.split() for line in table.splitlines()[1:])
+    return {row[0]: row[2] for row in rows if len(row) > 2 and not row[0].startswith("sha256:")}
+
+
+def pause_program() -> Path:
+    found = next(
+        (Path(folder) / "catatonit" for folder in PATH.split(":") if (Path(folder) / "catatonit").exists()), None
+    )
+    if not found:
+        raise NodeError("catatonit is missing: apt-get install catatonit")
+    return found
+
+
+def pause_image() -> str:
+    """The name has the program's hash: another program is another image, and containerd is told."""
+    return f"localhost/pause:{hashlib.sha256(pause_program().read_bytes()).hexdigest()[:12]}"
+
+
+def load_pause(plan: Plan, binaries: Binaries) -> None:
+    if pause_image() in loaded(plan, binaries):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "pause.tar"
+        archive.write_bytes(pause_archive(pause_program().read_bytes(), pause_image()))
+        load(plan, binaries, archive)
+
+
+def pause_archive(program: bytes, image: str) -> bytes:
+    """An archive as `docker save` writes it: one layer with one static program."""
+    layer = _tar({"catatonit": program})
+    configuration = {
+        "architecture": _architecture(),
+        "os": "linux",
+        "config": {"Entrypoint": ["/catatonit", "-P"], "User": "65535:65535"},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [image], "Layers": ["layer.tar"]}]
+    return _tar(
+        {
+            "layer.tar": layer,
+            "config.json": json.dumps(configuration).encode(),
+            "manifest.json": json.dumps(manifest).encode(),
+        }
+    )
+
+
+def _architecture() -> str:
+    machine = platform.machine()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

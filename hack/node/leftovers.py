@@ -1,0 +1,57 @@
+"""Finds and removes what the node's programs leave on the machine outside their own folders, and mounts inside."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hack.node.commands import run
+from hack.node.errors import NodeError
+
+if TYPE_CHECKING:
+    from hack.node.plan import Plan
+
+CNI_RESULTS = Path("/var/lib/cni/results")
+CONTAINER_LOGS = Path("/var/log/containers")
+
+
+def mounts_below(mountinfo: str, folders: tuple[Path, ...]) -> list[Path]:
+    """Deepest first; the kernel writes blanks in paths as octal escapes."""
+    points = [Path(_unescape(line.split(" ")[4])) for line in mountinfo.splitlines()]
+    return [point for point in reversed(points) if any(folder in (point, *point.parents) for folder in folders)]
+
+
+def unmount(plan: Plan) -> None:
+    folders = (plan.run, plan.state)
+    for point in mounts_below(Path("/proc/self/mountinfo").read_text(), folders):
+        run("umount", "--lazy", str(point))
+    if left := mounts_below(Path("/proc/self/mountinfo").read_text(), folders):
+        raise NodeError(f"still mounted: {', '.join(map(str, left))}; nothing below was removed")
+
+
+def remove_files(plan: Plan) -> None:
+    """Only after ``unmount``: a mount below would be emptied too."""
+    for folder in (plan.run, plan.state):
+        if folder.exists():
+            shutil.rmtree(folder)
+    for result in CNI_RESULTS.glob("*"):
+        if is_result_of(plan.name, result.name):
+            result.unlink()
+    for link in CONTAINER_LOGS.glob("*"):
+        if link.is_symlink() and plan.state in link.readlink().parents:
+            link.unlink()
+    for folder in (CNI_RESULTS, CNI_RESULTS.parent, CONTAINER_LOGS):
+        with suppress(OSError):  # somebody else's things are in it, or it never was
+            folder.rmdir()
+
+
+def is_result_of(network: str, file: str) -> bool:
+    """The container library keeps one file per pod in one folder for all: network, container and link."""
+    return re.fullmatch(rf"{re.escape(network)}-[0-9a-f]{{64}}-\w+", file) is not None
+
+
+def _unescape(path: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)

@@ -1,0 +1,165 @@
+"""Brings the node up, down, or away. Every step looks first, so that each command can be run at any time."""
+
+from __future__ import annotations
+
+import fcntl
+import resource
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hack.node import (
+    build,
+    certificates,
+    cgroups,
+    cluster,
+    configuration,
+    health,
+    images,
+    leftovers,
+    network,
+    pods,
+    prerequisites,
+    processes,
+)
+from hack.node.programs import PROGRAMS, Binaries, Program, programs
+from hack.progress import step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hack.node.plan import Plan
+    from hack.progress import Step
+
+OPEN_FILES = 65536
+STOP_LIMIT = 10.0
+READY_LIMIT = 120.0
+STAGES = ("containerd", "kube-apiserver")
+"""Those that must be ready before the next ones are started."""
+
+NEEDS = {
+    "kube-apiserver": ("etcd", "kube-apiserver"),
+    "kubelet": ("containerd", "kube-apiserver", "kubelet"),
+}
+
+
+@contextmanager
+def alone(plan: Plan) -> Iterator[None]:
+    """One command at a time per node; the kernel frees the lock if we die, and the file stays."""
+    plan.cache.mkdir(parents=True, exist_ok=True)
+    with (plan.cache / f"{plan.name}.lock").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with step(f"waiting for another command on the node {plan.name}"):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def up(plan: Plan) -> None:
+    machine = prerequisites.prepare()
+    binaries = build.build(plan.cache)
+    _allow_open_files()
+    with alone(plan):
+        with step("preparing certificates, configuration and network"):
+            _prepare_files(plan, machine, binaries)
+            fresh = network.prepare(plan)
+        wanted = programs(plan, binaries)
+        _stop_outdated(plan, wanted, fresh=fresh)
+        _start_missing(plan, binaries, wanted)
+        _finish(plan, binaries)
+
+
+def down(plan: Plan) -> None:
+    with alone(plan), step(f"stopping the node {plan.name}") as current:
+        before = processes.running(plan)
+        # First whoever would start pods again; last what the others need.
+        _stop_programs(plan, ("kubelet", "kube-scheduler", "kube-controller-manager"))
+        pods.stop(plan, current)
+        _stop_programs(plan, tuple(reversed(PROGRAMS)))
+        cgroups.kill(plan.cgroup, cgroups.PROGRAMS, limit=20.0)
+        current.result = "" if before else "it was not running"
+
+
+def clean(plan: Plan) -> None:
+    with alone(plan), step(f"removing the node {plan.name}"):
+        _stop_programs(plan, ("kubelet",))
+        cgroups.kill(plan.cgroup, "", limit=30.0)
+        leftovers.unmount(plan)
+        network.remove(plan)
+        cgroups.remove(plan.cgroup)
+        leftovers.remove_files(plan)
+
+
+def problems(plan: Plan, binaries: Binaries) -> dict[str, str]:
+    """Program -> what is wrong with it, or nothing."""
+    alive = {process.program for process in processes.running(plan)}
+    return {name: health.problem(plan, binaries, name) if name in alive else "not running" for name in PROGRAMS}
+
+
+def _prepare_files(plan: Plan, machine: configuration.Machine, binaries: Binaries) -> None:
+    for folder in (plan.state, plan.run):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    (plan.state / "etcd").mkdir(exist_ok=True, mode=0o700)
+    (plan.logs / "pods").mkdir(parents=True, exist_ok=True)
+    certificates.prepare(plan)
+    for path, text in configuration.files(plan, machine, binaries.cni, images.pause_image()).items():
+        certificates.write_private(path, text)
+
+
+def _allow_open_files() -> None:
+    """Programs inherit the caller's limit, and a shell's is often 1024, too few for a broker in a pod."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _stop_outdated(plan: Plan, wanted: list[Program], *, fresh: bool) -> None:
+    found = processes.running(plan)
+    for program in reversed(wanted):
+        same = [process for process in found if process.program == program.name]
+        if same and not processes.is_current(plan, program, same):
+            with step(f"stopping {program.name}, it was started otherwise"):
+                processes.stop(same, STOP_LIMIT)
+    if fresh and cgroups.members(plan.cgroup, cgroups.PODS):
+        with step("stopping the pods, their network is gone"):
+            pods.kill(plan)
+
+
+def _start_missing(plan: Plan, binaries: Binaries, wanted: list[Program]) -> None:
+    with step("starting the node's programs") as current:
+        alive = {process.program for process in processes.running(plan)}
+        for program in wanted:
+            if program.name not in alive:
+                processes.start(plan, program, binaries.path)
+            if program.name in STAGES:
+                _wait_healthy(plan, binaries, program.name, current)
+            if program.name == "containerd":
+                images.load_pause(plan, binaries)
+        started = [program.name for program in wanted if program.name not in alive]
+        current.result = ", ".join(started) or "all are running"
+
+
+def _finish(plan: Plan, binaries: Binaries) -> None:
+    with step("waiting for the node to be ready") as current:
+        cluster.apply_objects(plan, binaries)
+        for name in PROGRAMS:
+            _wait_healthy(plan, binaries, name, current)
+        if recycled := cluster.recycle_volumes(plan, binaries):
+            current.result = f"volumes emptied for re-use: {', '.join(recycled)}"
+
+
+def _wait_healthy(plan: Plan, binaries: Binaries, name: str, current: Step) -> None:
+    processes.wait_for(
+        plan,
+        f"{name} is not ready",
+        lambda: health.problem(plan, binaries, name),
+        NEEDS.get(name, (name,)),
+        limit=READY_LIMIT,
+        current=current,
+    )
+
+
+def _stop_programs(plan: Plan, selected: tuple[str, ...]) -> None:
+    for name in selected:
+        processes.stop([process for process in processes.running(plan) if process.program == name], STOP_LIMIT)

@@ -1,0 +1,99 @@
+"""What the machine must have; packages that are missing are installed where apt can do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from hack.node import cgroups
+from hack.node.commands import PATH, plain_environment
+from hack.node.configuration import Machine
+from hack.node.errors import NodeError
+from hack.progress import step
+
+PACKAGES = {
+    "catatonit": "catatonit",
+    "ip": "iproute2",
+    "mount": "mount",
+    "nft": "nftables",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "runc": "runc",
+    "sysctl": "procps",
+}
+"""Program -> Debian package."""
+
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+CAP_SYS_RESOURCE = 24
+
+
+def prepare() -> Machine:
+    refuse_unfit_machine()
+    install_missing(PACKAGES)
+    return Machine(unified_cgroups=cgroups.hierarchies().unified, sys_resource=has_capability(CAP_SYS_RESOURCE))
+
+
+def missing_programs(wanted: dict[str, str], path: str = PATH) -> list[str]:
+    """The packages of the programs that are not there, each once."""
+    return sorted({package for program, package in wanted.items() if not shutil.which(program, path=path)})
+
+
+def install_missing(wanted: dict[str, str]) -> None:
+    packages = missing_programs(wanted)
+    if not packages:
+        return
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    with step(f"installing {' '.join(packages)}") as current:
+        output = ""
+        # The package lists of a fresh machine are empty or old: then the first try fails, and only then they are read.
+        for attempt in (command, ["apt-get", "update"], command):
+            output = _apt(attempt)
+            if not missing_programs(wanted):
+                return
+            current.tick(attempt[1])
+    raise NodeError(
+        f"these packages are missing and apt could not install them: {' '.join(missing_programs(wanted))}\n"
+        f"{output.strip()}\nInstall them by hand: {' '.join(command)}"
+    )
+
+
+def _apt(command: list[str]) -> str:
+    if not shutil.which(command[0], path=PATH):
+        return "apt-get: not on this machine"
+    environment = plain_environment(DEBIAN_FRONTEND="noninteractive") | _proxies()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return "" if done.returncode == 0 else done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def _proxies() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+
+
+def refuse_unfit_machine() -> None:
+    """Name everything at once that no package can cure."""
+    if os.geteuid() != 0:
+        raise NodeError("the embedded node needs root (namespaces, mounts, control groups): run this as root")
+    problems = [f"the capability {name}" for name, bit in CAPABILITIES.items() if not has_capability(bit)]
+    if missing := cgroups.missing_controllers(cgroups.hierarchies()):
+        problems.append(f"the control group controllers {', '.join(missing)}")
+    if not _has_overlay():
+        problems.append("the overlay file system (`modprobe overlay`)")
+    if problems:
+        raise NodeError("this machine cannot host a node; it lacks " + "; ".join(problems))
+
+
+def has_capability(bit: int) -> bool:
+    return bool(effective_capabilities(Path("/proc/self/status").read_text()) >> bit & 1)
+
+
+def effective_capabilities(status: str) -> int:
+    line = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return int(line.split()[1], 16)
+
+
+def _has_overlay() -> bool:
+    if "overlay" not in Path("/proc/filesystems").read_text().split():
+        subprocess.run(["modprobe", "overlay"], check=False, capture_output=True, env=plain_environment())
+    return "overlay" in Path("/proc/filesystems").read_text().split()
