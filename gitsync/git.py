@@ -184,11 +184,15 @@ class Mirror:
             return False
         return True
 
-    def has_directory(self, revision: str, path: str) -> bool:
+    def require_directory(self, revision: str, path: str) -> None:
+        """Refuse a revision without the directory ``path``, which may be empty for the whole tree."""
         try:
-            return self._git("cat-file", "-t", f"{revision}:{path.strip('/')}").strip() == "tree"
+            kind = self._git("cat-file", "-t", f"{revision}:{path.strip('/')}").strip()
         except CommandFailed:
-            return False
+            kind = "nothing"
+        if kind != "tree":
+            message = f"revision {revision[:12]} has no directory {path!r}; correct `subdirectory` or push one"
+            raise RemoteError("SubdirectoryMissing", message)
 
     def keep(self, revision: str) -> None:
         """Protect ``revision`` from Git's garbage collection, also after a force-push."""
@@ -214,14 +218,15 @@ class Mirror:
 
 def explained(failure: CommandFailed, url: str, ref: str) -> GitSyncError:
     """Git's words as an error that names the thing and the cure."""
-    detail = redacted_text(_last_line(failure.stderr), url)
     if "No space left on device" in failure.stderr:
         return StoreError("the volume is full; make it larger")
     for words, reason, message in _FAILURES:
-        if words in failure.stderr:
+        if line := next((line for line in failure.stderr.splitlines() if words in line), None):
+            detail = _without_secret(line, url)
             return RemoteError(reason, message.format(url=redacted(url), ref=ref, detail=detail))
+    detail = _without_secret(_last_line(failure.stderr), url)
     return RemoteError("FetchFailed", f"cannot fetch {ref!r} from {redacted(url)}: {detail}")
 
 
-def redacted_text(text: str, url: str) -> str:
-    return text.replace(url, redacted(url))
+def _without_secret(text: str, url: str) -> str:
+    return text.strip().replace(url, redacted(url))

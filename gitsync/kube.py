@@ -68,9 +68,9 @@ class Identity:
 class _Client(kubernetes.client.ApiClient):
     """A client none of whose requests can hang: the library has no such setting."""
 
-    def request(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:  # noqa: ANN401
-        timeout = _request_timeout or REQUEST_SECONDS
-        return super().request(*args, _request_timeout=timeout, **kwargs)  # type: ignore[misc]
+    def call_api(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        kwargs["_request_timeout"] = kwargs.get("_request_timeout") or REQUEST_SECONDS
+        return super().call_api(*args, **kwargs)  # type: ignore[misc] # missing in the stubs
 
 
 @contextmanager

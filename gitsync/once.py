@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitsync.errors import RemoteError
 from gitsync.git import Mirror
 from gitsync.store import Store
 
@@ -20,8 +19,7 @@ def once(repo: str, ref: str, root: Path, *, credentials: Credentials, subdirect
     store.prepare()
     mirror.prepare()
     revision = mirror.fetch(credentials.remote(repo), ref, depth=1)
-    if subdirectory and not mirror.has_directory(revision, subdirectory):
-        raise RemoteError("SubdirectoryMissing", f"revision {revision[:12]} has no directory {subdirectory!r}")
+    mirror.require_directory(revision, subdirectory)
     store.stage(revision, mirror.write_tree)
     store.flip(revision)
     return revision

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from gitsync import metrics
 from gitsync.announce import now
 from gitsync.errors import GitSyncError, RemoteError
-from gitsync.log import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,12 +75,7 @@ class Source:
     def _fetch(self) -> str:
         settings = self.settings
         revision = self.mirror.fetch(settings.credentials.remote(settings.repo), settings.ref)
-        if settings.subdirectory and not self.mirror.has_directory(revision, settings.subdirectory):
-            message = (
-                f"revision {revision[:12]} of {redacted(settings.repo)} has no directory {settings.subdirectory!r}; "
-                "correct `subdirectory` or push one"
-            )
-            raise RemoteError("SubdirectoryMissing", message)
+        self.mirror.require_directory(revision, settings.subdirectory)
         self.mirror.keep(revision)
         return revision
 

@@ -1,0 +1,53 @@
+"""A wrong configuration stops the start and names the value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitsync.errors import SettingsError
+from gitsync.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+sources: [{name: dags, repo: "https://${HOST}/dags.git", ref: main, period: 5}]
+database: {host: postgres}
+"""
+
+
+def test_a_good_file_with_a_value_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "gitsync.yaml"
+    file.write_text(GOOD)
+    source = load(file, {"HOST": "git.example.org"}).sources[0]
+    assert (source.repo, source.period) == ("https://git.example.org/dags.git", 5)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        pytest.param(GOOD.replace("period: 5", "period: soon"), r"sources\[0\]\.period", id="not-a-number"),
+        pytest.param(GOOD.replace("period: 5", "period: 0"), r"sources\[0\]\.period", id="too-small"),
+        pytest.param(GOOD.replace("ref:", "branch:"), r"sources\[0\]\.branch", id="unknown-key"),
+        pytest.param(GOOD.replace("ref: main", "ref: --upload-pack=x"), r"sources\[0\]\.ref", id="an-option-as-ref"),
+        pytest.param(GOOD.replace("period: 5", "subdirectory: ../x"), r"sources\[0\]\.subdirectory", id="outside"),
+        pytest.param("database: {host: x}", "sources: Field required", id="no-source"),
+        pytest.param(GOOD.replace("{host: postgres}", "{}"), r"database\.host", id="no-database-host"),
+        pytest.param(GOOD + "lock: {scope: some}", r"lock\.scope", id="unknown-scope"),
+        pytest.param(GOOD.replace("HOST", "ELSEWHERE"), r"\$\{ELSEWHERE\}", id="variable-not-set"),
+        pytest.param("sources: [", "is not YAML", id="not-yaml"),
+        pytest.param("", "the file", id="empty"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, content: str, named: str) -> None:
+    file = tmp_path / "gitsync.yaml"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=named):
+        load(file, {"HOST": "git.example.org"})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=str(tmp_path / "none.yaml")):
+        load(tmp_path / "none.yaml")
