@@ -79,7 +79,7 @@ class Controller:
             look=self.look,
             alive=lambda: time.monotonic() - self._ticked < STUCK_SECONDS,
             leading=lambda: self._in_charge,
-            leader_ip=lambda: self._leadership.leader_ip,
+            leader=lambda: f"http://{ip}:{port}" if (ip := self._leadership.leader_ip) else None,
         )
         self._server = Server(surface, tokens, port=port)
 

@@ -51,7 +51,8 @@ class Surface:
     """Look at the remotes now."""
     alive: Callable[[], bool]
     leading: Callable[[], bool]
-    leader_ip: Callable[[], str | None]
+    leader: Callable[[], str | None]
+    """The leading replica's address, as ``http://host:port``."""
 
 
 class Server(threading.Thread):
@@ -95,11 +96,11 @@ class Server(threading.Thread):
     async def _forward_unless_leading(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
         if not request.path.startswith(("/v1/", "/git/")) or self._surface.leading():
             return await handler(request)  # type: ignore[no-any-return]
-        leader = self._surface.leader_ip()
+        leader = self._surface.leader()
         if leader is None or FORWARDED in request.headers:
             raise web.HTTPServiceUnavailable(text="no controller leads at the moment; try again\n")
         try:
-            return await self._forward(request, f"http://{leader}:{self._port}{request.path_qs}")
+            return await self._forward(request, leader + request.path_qs)
         except (ClientError, TimeoutError) as error:
             raise web.HTTPBadGateway(text=f"the leading controller does not answer: {error}\n") from error
 
@@ -123,7 +124,7 @@ class Server(threading.Thread):
         return web.Response(text="ok\n")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
-        if not self._surface.leading() and self._surface.leader_ip() is None:
+        if not self._surface.leading() and self._surface.leader() is None:
             raise web.HTTPServiceUnavailable(text="no controller leads\n")
         return web.Response(text="leading\n" if self._surface.leading() else "standing by\n")
 

@@ -1,0 +1,265 @@
+"""The controller's HTTP side with real sidecar processes: stage, flip, join late, ask for an old revision."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitsync.fleet import Fleet, Pod
+from gitsync.git import Mirror, Remote
+from gitsync.protocol import Directive
+from gitsync.server import Server, Surface, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.unit.conftest import Upstream
+
+PATIENCE = 60.0
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {PATIENCE:.0f} s: {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def get(url: str, token: str | None = None, method: str = "GET") -> tuple[int, str]:
+    """Status and body; 0 when nobody listens."""
+    request = urllib.request.Request(url, method=method)
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+
+@dataclass
+class Cluster:
+    """One controller's server, and sidecars as processes."""
+
+    root: Path
+    mirror: Mirror
+    fleet: Fleet
+    port: int = 0
+    looked: list[float] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def serve(self, *, leading: bool = True, leader: str | None = None) -> int:
+        port = free_port()
+        surface = Surface(
+            fleet=self.fleet,
+            mirrors={"dags": self.mirror.directory},
+            status=lambda: {"sources": []},
+            look=lambda: self.looked.append(time.monotonic()),
+            alive=lambda: True,
+            leading=lambda: leading,
+            leader=lambda: leader,
+        )
+        tokens = Tokens(member=self.root / "member", operator=self.root / "operator")
+        Server(surface, tokens, port=port).start()
+        eventually(lambda: get(f"http://127.0.0.1:{port}/livez")[0] == 200, "the server listens")
+        return port
+
+    def join(self, pod: str, *, token: str = "member-token", controller: int | None = None) -> Sidecar:
+        token_file = self.root / f"{pod}.token"
+        token_file.write_text(token)
+        sidecar = Sidecar(pod, self.root / pod, free_port())
+        command = [
+            sys.executable, "-m", "gitsync", "sidecar", "--controller", f"http://127.0.0.1:{controller or self.port}",
+            "--root", str(sidecar.root), "--token-file", str(token_file), "--port", str(sidecar.port),
+        ]  # fmt: skip
+        environment = {**os.environ, "POD_NAME": pod, "POD_UID": f"uid-{pod}"}
+        with (self.root / f"{pod}.log").open("ab") as log:
+            process = subprocess.Popen(command, env=environment, stderr=log)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        sidecar.process = process
+        return sidecar
+
+
+@dataclass
+class Sidecar:
+    name: str
+    root: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pod(self) -> Pod:
+        return Pod(self.name, f"uid-{self.name}", runs_airflow=True, leaving=False)
+
+    @property
+    def current(self) -> str | None:
+        link = self.root / "current"
+        return link.readlink().name if link.is_symlink() else None
+
+    def ask(self, path: str) -> tuple[int, str]:
+        return get(f"http://127.0.0.1:{self.port}{path}")
+
+    def ready(self) -> bool:
+        return self.ask("/readyz")[0] == 200
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    (tmp_path / "member").write_text("member-token\n")
+    (tmp_path / "operator").write_text("operator-token\n")
+    mirror = Mirror(tmp_path / "dags.git")
+    mirror.prepare()
+    cluster = Cluster(tmp_path, mirror, Fleet(silent_after=60))
+    with cluster.stack:
+        cluster.port = cluster.serve()
+        yield cluster
+
+
+def publish(cluster: Cluster, epoch: int, revision: str, *sidecars: Sidecar) -> frozenset[str]:
+    directive = Directive(epoch=epoch, revision=revision)
+    cluster.fleet.direct(directive)
+    return cluster.fleet.wait_until_at(directive, [sidecar.name for sidecar in sidecars], PATIENCE)
+
+
+def fetch(cluster: Cluster, upstream: Upstream) -> str:
+    return cluster.mirror.fetch(Remote(str(upstream.path)), "main")
+
+
+def test_members_stage_first_and_flip_together(cluster: Cluster, upstream: Upstream) -> None:
+    """1. published everywhere; 2. a candidate is staged, nothing that Airflow reads changes; 3. all flip."""
+    upstream.commit(dag="one")
+    old = fetch(cluster, upstream)
+    sidecars = [cluster.join(f"worker-{number}") for number in range(3)]
+    assert not sidecars[0].ready(), "there is no tree yet"
+    assert publish(cluster, 1, old, *sidecars) == frozenset()
+    eventually(lambda: all(sidecar.ready() for sidecar in sidecars), "all are ready once the tree is confirmed")
+
+    upstream.commit(dag="two")
+    new = fetch(cluster, upstream)
+    cluster.fleet.direct(replace(cluster.fleet.directive, stage=(new,)))
+    pods = [sidecar.pod for sidecar in sidecars]
+    eventually(lambda: all(member.staged for member in cluster.fleet.members(pods, new)), "all have staged")
+    assert {sidecar.current for sidecar in sidecars} == {old}
+
+    assert publish(cluster, 2, new, *sidecars) == frozenset()
+    assert {sidecar.current for sidecar in sidecars} == {new}
+    assert (sidecars[0].root / "current" / "dag").read_text() == "two"
+
+
+def test_a_late_pod_starts_from_what_is_published(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    published = fetch(cluster, upstream)
+    publish(cluster, 1, published)
+    upstream.commit(dag="two")
+    fetch(cluster, upstream)
+    late = cluster.join("worker-9")
+    eventually(late.ready, "the late pod is ready")
+    assert late.current == published
+
+
+def test_a_member_that_does_not_follow_is_named(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    assert publish(cluster, 1, revision, sidecar) == frozenset()
+    directive = Directive(epoch=2, revision="f" * 40)
+    cluster.fleet.direct(directive)
+    assert cluster.fleet.wait_until_at(directive, ["worker-0"], 1) == {"worker-0"}
+    eventually(lambda: cluster.fleet.members([sidecar.pod], None)[0].error, "the member says why")
+    assert sidecar.current == revision, "what it has stays"
+
+
+def test_an_old_revision_is_staged_on_demand(cluster: Cluster, upstream: Upstream) -> None:
+    old = upstream.commit(dag="one")
+    upstream.commit(dag="two")
+    publish(cluster, 1, fetch(cluster, upstream))
+    sidecar = cluster.join("worker-0")
+    eventually(sidecar.ready, "the pod is ready")
+    assert sidecar.ask(f"/revisions/{old}") == (200, "staged\n")
+    assert (sidecar.root / "revisions" / old / "dag").read_text() == "one"
+    assert sidecar.ask(f"/revisions/{'0' * 40}")[0] == 404
+    assert sidecar.ask("/revisions/../../etc")[0] == 404
+
+
+def test_a_new_pod_of_the_same_name_counts_as_new(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    publish(cluster, 1, revision, sidecar)
+    (member,) = cluster.fleet.members([sidecar.pod], revision)
+    assert member.staged
+    (successor,) = cluster.fleet.members([replace(sidecar.pod, uid="another")], revision)
+    assert successor.silent
+    assert not successor.staged
+
+
+def test_a_member_survives_a_restart_with_its_trees(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    publish(cluster, 1, revision, sidecar)
+    assert sidecar.process is not None
+    sidecar.process.kill()
+    sidecar.process.wait()
+    again = cluster.join("worker-0")
+    eventually(again.ready, "it is ready again")
+    assert again.current == revision
+
+
+@pytest.mark.parametrize("path", ["/v1/status", "/v1/look", "/v1/members/x", "/git/dags.git/info/refs"])
+def test_nothing_is_told_without_the_right_token(cluster: Cluster, path: str) -> None:
+    method = "POST" if path in ("/v1/look", "/v1/members/x") else "GET"
+    operators = path in ("/v1/status", "/v1/look")
+    url = f"http://127.0.0.1:{cluster.port}{path}"
+    for token in (None, "wrong", "member-token" if operators else "operator-token"):
+        assert get(url, token, method)[0] == 401
+    assert cluster.looked == []
+
+
+def test_the_right_token_makes_it_look(cluster: Cluster) -> None:
+    assert get(f"http://127.0.0.1:{cluster.port}/v1/look", "operator-token", "POST")[0] == 202
+    assert len(cluster.looked) == 1
+
+
+def test_pushing_to_the_controller_is_refused(cluster: Cluster) -> None:
+    url = f"http://127.0.0.1:{cluster.port}/git/dags.git/info/refs?service=git-receive-pack"
+    assert get(url, "member-token")[0] == 404
+
+
+def test_a_standby_passes_requests_to_the_leader(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    publish(cluster, 1, revision)
+    standby = cluster.serve(leading=False, leader=f"http://127.0.0.1:{cluster.port}")
+    member = cluster.join("worker-0", controller=standby)
+    eventually(member.ready, "the member got its tree through the standby")
+    assert get(f"http://127.0.0.1:{standby}/v1/look", "operator-token", "POST")[0] == 202
+    assert get(f"http://127.0.0.1:{standby}/readyz") == (200, "standing by\n")
+
+
+def test_without_a_leader_nothing_is_answered(cluster: Cluster) -> None:
+    alone = cluster.serve(leading=False)
+    assert get(f"http://127.0.0.1:{alone}/readyz")[0] == 503
+    assert get(f"http://127.0.0.1:{alone}/v1/status", "operator-token")[0] == 503
