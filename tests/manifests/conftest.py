@@ -1,0 +1,46 @@
+"""The builds that every rule must hold for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.manifests.stack import OVERLAYS, ROOT, build, overlay_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.manifests.stack import Object
+
+WHOLE = ["root", *OVERLAYS]
+
+
+def directory(what: str) -> Path:
+    """Return where a build's kustomization is."""
+    return ROOT if what == "root" else ROOT / "overlays" / what
+
+
+@pytest.fixture(scope="session", params=[pytest.param(what, id=what) for what in WHOLE])
+def built(request: pytest.FixtureRequest) -> tuple[Object, ...]:
+    """Each overlay and the root, as they are."""
+    return build(directory(request.param))
+
+
+@pytest.fixture(scope="session", params=[pytest.param(what, id=what) for what in WHOLE])
+def prefixed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Object, ...]:
+    """Each overlay and the root, under a prefix that nothing in them can know."""
+    return build(
+        overlay_over(directory(request.param), tmp_path_factory.mktemp("prefixed"), prefix="qq-9-", instance="qq-9")
+    )
+
+
+@pytest.fixture
+def prefix(prefixed: tuple[Object, ...]) -> str:
+    """The prefix that all names of the build have."""
+    (service,) = (
+        each["metadata"]["name"]
+        for each in prefixed
+        if each["kind"] == "Service" and each["metadata"]["name"].endswith("api-server")
+    )
+    return str(service).removesuffix("api-server")
