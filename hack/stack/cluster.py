@@ -1,0 +1,76 @@
+"""The cluster: the embedded node, or the one that kubectl already talks to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from hack.node import build, lifecycle
+from hack.node.plan import Plan, plan_from_environment
+
+
+class StackError(Exception):
+    """A person must act; the message says how."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Runs kubectl against one cluster."""
+
+    kubectl: str
+    kubeconfig: str | None
+    """None: kubectl's own."""
+    address: str | None
+    """Where node ports can be reached from here; None: they cannot."""
+
+    def run(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl and return what it printed. Raises StackError with what it said when it fails."""
+        result = subprocess.run(
+            [self.kubectl, *arguments],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode:
+            raise StackError(f"kubectl {' '.join(arguments)}: {result.stderr.strip() or result.stdout.strip()}")
+        return result.stdout
+
+    def get(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+        return json.loads(self.run("get", *arguments, "-o", "json"))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": self.kubeconfig} if self.kubeconfig else dict(os.environ)
+
+
+def embedded(plan: Plan) -> Cluster:
+    return Cluster(str(build.binaries(plan.cache)["kubectl"]), str(plan.admin_kubeconfig), plan.address)
+
+
+def ensure() -> Cluster:
+    """The cluster to use, started when it is the embedded node."""
+    if wants_current():
+        cluster = connected()
+        cluster.run("version", "--request-timeout=20s")
+        return cluster
+    plan = plan_from_environment()
+    lifecycle.up(plan)
+    return embedded(plan)
+
+
+def connected() -> Cluster:
+    """The cluster to use, as it is."""
+    return Cluster("kubectl", None, None) if wants_current() else embedded(plan_from_environment())
+
+
+def wants_current() -> bool:
+    """Whether CLUSTER=current asks for kubectl's own context; raises StackError on any other value than `embedded`."""
+    wanted = os.environ.get("CLUSTER") or "embedded"
+    if wanted not in ("current", "embedded"):
+        raise StackError(f"CLUSTER={wanted}: it is `embedded` (the default) or `current`")
+    return wanted == "current"
