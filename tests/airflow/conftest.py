@@ -1,0 +1,37 @@
+"""One Airflow for all tests of this folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.airflow.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_started: list[Stack] = []
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    stack = Stack()
+    _started.append(stack)
+    try:
+        stack.start()
+        yield stack
+    except Exception:
+        print(stack.report())
+        raise
+    finally:
+        stack.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure here is told by Airflow's logs more often than by the assertion."""
+    report = yield
+    if report.failed and report.when == "call" and "stack" in getattr(item, "fixturenames", ()) and _started:
+        report.sections.append(("Airflow", _started[0].report()))
+    return report

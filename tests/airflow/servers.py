@@ -1,0 +1,199 @@
+"""PostgreSQL and RabbitMQ from the distribution's packages, private to the tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from tests.airflow.processes import NOBODY, Process, accepts, free_port, own, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Every character that shells, URLs, SQL, YAML and connection strings trip over.
+PASSWORD = """a"b'c/d\\e@:#%? $x$(HOME)"""
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def install_servers() -> None:
+    """Install what is missing, without starting the distribution's own instances."""
+    missing = [] if _postgres_programs() else ["postgresql"]
+    if not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
+        missing.append("rabbitmq-server")
+    if not missing:
+        return
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise RuntimeError(f"missing programs; as root, run: {' '.join(command)}")
+    with _nothing_starts():
+        _run(["apt-get", "update", "--quiet=2"])
+        _run([*command, "--option", "DPkg::Lock::Timeout=600"])
+
+
+@contextmanager
+def _nothing_starts() -> Iterator[None]:
+    """Packages ask this file before they start a service; 101 means: do not."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(
+        command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
+
+
+def _postgres_programs() -> Path | None:
+    # Debian keeps them out of PATH, a folder per version.
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    return found[-1] if found else None
+
+
+class Postgres:
+    """A server of our own; `airflow` owns the databases, `gitsync` is made by `grant`."""
+
+    def __init__(self, folder: Path, logs: Path) -> None:
+        self._folder = own(folder)
+        self._logs = logs
+        self.port = free_port()
+
+    def start(self) -> Process:
+        programs = _postgres_programs()
+        if programs is None:
+            raise RuntimeError("no PostgreSQL below /usr/lib/postgresql")
+        secret = self._folder / "superuser"
+        secret.write_text(PASSWORD)
+        os.chown(secret, self._folder.stat().st_uid, self._folder.stat().st_gid)
+        data = self._folder / "data"
+        self._initialize(
+            [programs / "initdb", "--pgdata", data, "--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8",
+             "--locale=C", f"--pwfile={secret}", "--no-sync"]
+        )  # fmt: skip
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": 200,
+            "timezone": "America/St_Johns",  # nothing may depend on the server's
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        # SIGINT: a fast shutdown; SIGTERM would wait for every client.
+        process = Process(
+            "postgres",
+            [programs / "postgres", "-D", data, *options],
+            logs=self._logs,
+            env=self._env(),
+            unprivileged=True,
+            stop=signal.SIGINT,
+        )
+        wait_until("PostgreSQL accepts connections", lambda: process.check() and self._answers())
+        return process
+
+    def _env(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self._folder), "LC_ALL": "C.UTF-8"}
+
+    def _initialize(self, command: list[str | Path]) -> None:
+        root = os.geteuid() == 0
+        done = subprocess.run(
+            command, env=self._env(), cwd=self._folder, capture_output=True, text=True, check=False,
+            user=NOBODY if root else None, group=NOBODY if root else None, extra_groups=[] if root else None,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb: {done.stderr}")
+
+    def _answers(self) -> bool:
+        try:
+            self.connect("postgres").close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        """As the superuser, each statement for itself."""
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, dbname=database, user="postgres", password=PASSWORD, autocommit=True
+        )
+
+    def make(self, role: str, database: str, *, template: str = "template0") -> None:
+        with self.connect("postgres") as connection:
+            known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+            name = sql.Identifier(role)
+            if known is None:
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(PASSWORD)))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                    sql.Identifier(database), name, sql.Identifier(template)
+                )
+            )
+
+    def grant(self, database: str) -> None:
+        """What the migration grants gitsync, and nothing else."""
+        with self.connect(database) as connection:
+            known = connection.execute("SELECT FROM pg_roles WHERE rolname = 'gitsync'").fetchone()
+            if known is None:
+                connection.execute(sql.SQL("CREATE ROLE gitsync LOGIN PASSWORD {}").format(sql.Literal(PASSWORD)))
+            connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO gitsync").format(sql.Identifier(database)))
+            connection.execute("GRANT SELECT ON dag, dag_run, task_instance, dag_bundle, dag_version TO gitsync")
+            connection.execute("GRANT INSERT ON dag_priority_parsing_request TO gitsync")
+
+
+class RabbitMQ:
+    """One node, with a port mapper of its own, so that no other node on the machine is met."""
+
+    def __init__(self, folder: Path, logs: Path) -> None:
+        self._folder = own(folder)
+        self._logs = logs
+        self.port = free_port()
+        self._mapper_port = free_port()
+
+    def start(self) -> Iterator[Process]:
+        """Give each program as it is started; they take some seconds more until they listen."""
+        env = self._env()
+        mapper = ["epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1"]
+        yield Process("epmd", mapper, logs=self._logs, env=env, unprivileged=True)
+        wait_until("the Erlang port mapper listens", lambda: accepts(self._mapper_port))
+        program = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+        yield Process("rabbitmq", [program], logs=self._logs, env=env, unprivileged=True)
+
+    def _env(self) -> dict[str, str]:
+        folder = str(self._folder)
+        return {
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "HOME": folder,
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": "tests@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CONFIG_FILE": f"{folder}/none",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{folder}/none.config",
+            "RABBITMQ_CONF_ENV_FILE": f"{folder}/none.sh",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/plugins",
+            "RABBITMQ_MNESIA_BASE": f"{folder}/mnesia",
+            "RABBITMQ_LOG_BASE": f"{folder}/log",
+            "RABBITMQ_PID_FILE": f"{folder}/pid",
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_FEATURE_FLAGS_FILE": f"{folder}/feature_flags",
+        }

@@ -1,0 +1,276 @@
+"""Which runs block a publication: asked of Airflow's own schema, as the role that the migration grants."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg.types.json import Json
+
+from gitsync import runs
+from gitsync.errors import DatabaseError
+from tests.airflow.processes import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from tests.airflow.stack import Stack
+
+STARTED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+REVISION = "c0ffee" * 6 + "c0ff"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task instance; ``started`` once it has executed."""
+
+    state: str | None
+    started: bool = True
+    tries: int = 1
+
+
+# What Airflow leaves on a task instance in each of these situations.
+RUNNING = Task("running")
+QUEUED = Task("queued", started=False)
+DONE = Task("success")
+WAITING = Task(None, started=False, tries=0)
+SCHEDULED = Task("scheduled", started=False)
+
+
+class Rows:
+    """Writes runs as Airflow does; one DAG and one bundle for each test."""
+
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
+        self._connection = connection
+        self.bundle = f"bundle-{uuid.uuid4().hex[:8]}"
+        self.dag = f"dag-{uuid.uuid4().hex[:8]}"
+
+    def add_dag(self, **columns: object) -> None:
+        self._connection.execute("INSERT INTO dag_bundle (name, active) VALUES (%s, true)", [self.bundle])
+        defaults: dict[str, object] = {"is_paused": False, "is_stale": False}
+        given = {"dag_id": self.dag, "bundle_name": self.bundle, **defaults, **columns}
+        required = {"max_consecutive_failed_dag_runs": 0, "has_task_concurrency_limits": False}
+        more = {"timetable_type": "", "partition_mapper_info": Json([]), "max_active_tasks": 16}
+        self._insert("dag", {**given, **required, **more})
+
+    def add_run(self, state: str, *tasks: Task, clears: int = 0, revision: str | None = REVISION) -> str:
+        run = f"run-{uuid.uuid4().hex[:8]}"
+        began = None if state == "queued" else STARTED
+        given = {"dag_id": self.dag, "run_id": run, "state": state, "clear_number": clears, "bundle_version": revision}
+        times = {"run_after": STARTED, "queued_at": STARTED, "start_date": began}
+        self._insert("dag_run", {**given, **times, "run_type": "manual"})
+        for number, task in enumerate(tasks):
+            self._insert(
+                "task_instance",
+                {
+                    "id": uuid.uuid4(),
+                    "task_id": f"task-{number}",
+                    "dag_id": self.dag,
+                    "run_id": run,
+                    "state": task.state,
+                    "try_number": task.tries,
+                    "start_date": STARTED if task.started else None,
+                    "pool": "default_pool",
+                    "pool_slots": 1,
+                },
+            )
+        return run
+
+    def _insert(self, table: str, row: dict[str, object]) -> None:
+        columns = ", ".join(row)
+        values = ", ".join(["%s"] * len(row))
+        statement = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608 - our own names
+        self._connection.execute(statement.encode(), list(row.values()))
+
+
+@pytest.fixture
+def rows(stack: Stack) -> Iterator[Rows]:
+    with stack.postgres.connect("quiet") as connection:
+        yield Rows(connection)
+
+
+@pytest.fixture
+def database(stack: Stack) -> runs.Database:
+    return stack.database("quiet")
+
+
+BLOCKING = [
+    pytest.param("running", [RUNNING], "task instance: 1 running", id="executing"),
+    pytest.param("running", [RUNNING, RUNNING, QUEUED], "task instances: 1 queued, 2 running", id="several-executing"),
+    pytest.param("running", [QUEUED], "task instance: 1 queued", id="queued-for-a-worker"),
+    pytest.param("running", [Task("restarting")], "task instance: 1 restarting", id="cleared-while-executing"),
+    pytest.param("running", [Task("deferred")], "task instance: 1 deferred", id="deferred"),
+    pytest.param(
+        "running", [Task("deferred", started=False)], "task instance: 1 deferred", id="deferred-from-the-start"
+    ),
+    pytest.param("running", [Task("up_for_retry")], "task instance: 1 up_for_retry", id="to-be-retried"),
+    pytest.param("running", [Task("up_for_reschedule")], "task instance: 1 up_for_reschedule", id="to-be-rescheduled"),
+    pytest.param("running", [Task("awaiting_input")], "task instance: 1 awaiting_input", id="waits-for-a-person"),
+    pytest.param("running", [DONE, WAITING], "started, waiting for its next task", id="between-two-tasks"),
+    pytest.param("running", [DONE, SCHEDULED], "started, waiting for its next task", id="next-task-scheduled"),
+    pytest.param(
+        "running", [Task(None, started=False, tries=2)], "started, waiting for its next task", id="lost-by-its-executor"
+    ),
+    pytest.param("failed", [RUNNING, DONE], "task instance: 1 running", id="still-executes-after-its-run"),
+]
+
+NOT_BLOCKING = [
+    pytest.param("running", [], id="no-task-yet"),
+    pytest.param("running", [WAITING, WAITING], id="nothing-started"),
+    pytest.param("running", [SCHEDULED, WAITING], id="first-task-scheduled-only"),
+    pytest.param("queued", [WAITING], id="queued"),
+    pytest.param("success", [DONE, Task("skipped")], id="succeeded"),
+    pytest.param("failed", [Task("failed"), Task("upstream_failed", started=False)], id="failed"),
+    pytest.param("failed", [Task("up_for_retry"), Task("deferred")], id="over-with-waiting-tasks-left"),
+]
+
+
+@pytest.mark.parametrize(("state", "tasks", "reason"), BLOCKING)
+def test_a_run_between_its_first_and_last_task_blocks(
+    rows: Rows, database: runs.Database, state: str, tasks: list[Task], reason: str
+) -> None:
+    rows.add_dag()
+    run = rows.add_run(state, *tasks)
+    found = database.blocking(rows.bundle)
+    assert [(one.dag_id, one.run_id, one.state, one.reason) for one in found] == [(rows.dag, run, state, reason)]
+    assert (found[0].since, found[0].revision, found[0].frozen) == ("2026-05-04T03:02:01+00:00", REVISION, False)
+
+
+@pytest.mark.parametrize(("state", "tasks"), NOT_BLOCKING)
+def test_a_run_that_has_not_started_or_is_over_does_not_block(
+    rows: Rows, database: runs.Database, state: str, tasks: list[Task]
+) -> None:
+    rows.add_dag()
+    rows.add_run(state, *tasks)
+    assert database.blocking(rows.bundle) == ()
+
+
+def test_a_cleared_run_blocks_while_it_is_queued(rows: Rows, database: runs.Database) -> None:
+    rows.add_dag()
+    run = rows.add_run("queued", DONE, WAITING, clears=1)
+    assert [(one.run_id, one.reason, one.frozen) for one in database.blocking(rows.bundle)] == [(run, "cleared", False)]
+
+
+@pytest.mark.parametrize(
+    ("dag", "state", "tasks", "frozen"),
+    [
+        pytest.param({"is_paused": True}, "running", [DONE, WAITING], True, id="paused"),
+        pytest.param({"is_paused": True}, "running", [DONE, SCHEDULED], True, id="paused-holds-scheduled-back"),
+        pytest.param({"is_paused": True}, "running", [Task("deferred")], True, id="paused-holds-deferred-back"),
+        pytest.param({"is_paused": True}, "running", [RUNNING], False, id="paused-but-executing"),
+        pytest.param({"is_paused": True}, "running", [QUEUED], False, id="paused-but-at-a-worker"),
+        pytest.param({"is_paused": True}, "queued", [DONE, WAITING], True, id="paused-and-cleared"),
+        pytest.param({"is_stale": True}, "running", [DONE, WAITING], True, id="stale"),
+        pytest.param({"is_stale": True}, "running", [Task("up_for_retry")], True, id="stale-never-retries"),
+        pytest.param({"is_stale": True}, "running", [DONE, SCHEDULED], False, id="stale-still-starts-scheduled"),
+        pytest.param({"is_stale": True}, "running", [Task("deferred")], False, id="stale-still-resumes-deferred"),
+        pytest.param({}, "running", [DONE, WAITING], False, id="neither"),
+    ],
+)
+def test_a_run_that_nobody_continues_is_marked_frozen(
+    rows: Rows, database: runs.Database, dag: dict[str, object], state: str, tasks: list[Task], frozen: bool
+) -> None:
+    rows.add_dag(**dag)
+    rows.add_run(state, *tasks, clears=1)
+    assert [run.frozen for run in database.blocking(rows.bundle)] == [frozen]
+
+
+def test_a_bundle_is_asked_for_alone_or_all_together(stack: Stack, database: runs.Database) -> None:
+    with stack.postgres.connect("quiet") as connection:
+        both = Rows(connection), Rows(connection)
+        for rows in both:
+            rows.add_dag()
+            rows.add_run("running", RUNNING)
+    assert [run.dag_id for run in database.blocking(both[0].bundle)] == [both[0].dag]
+    assert {run.dag_id for run in database.blocking()} >= {rows.dag for rows in both}
+
+
+def test_revisions_of_runs_that_are_not_over_are_in_use(rows: Rows, database: runs.Database) -> None:
+    rows.add_dag()
+    rows.add_run("queued", revision="a" * 40)
+    rows.add_run("running", WAITING, revision="b" * 40)
+    rows.add_run("running", WAITING, revision=None)
+    rows.add_run("success", DONE, revision="c" * 40)
+    assert database.revisions_in_use(rows.bundle) == {"a" * 40, "b" * 40}
+    assert database.revisions_in_use("another bundle") == frozenset()
+
+
+def test_the_role_may_ask_for_parsing_and_change_nothing_else(stack: Stack, database: runs.Database) -> None:
+    with stack.postgres.connect("quiet") as connection:
+        connection.execute("SET ROLE gitsync")
+        connection.execute("INSERT INTO dag_priority_parsing_request VALUES ('a', 'dags', 'file.py')")
+        for statement in ("DELETE FROM dag_priority_parsing_request", "UPDATE dag SET is_paused = true", "TABLE job"):
+            with pytest.raises(Exception, match="permission denied"):
+                connection.execute(statement.encode())
+
+
+def test_the_database_is_new_until_airflow_has_its_tables(stack: Stack) -> None:
+    stack.postgres.make("airflow", "new")
+    assert not stack.database("new").exists()
+    assert stack.database("quiet").exists()
+
+
+def test_errors_name_the_place_and_the_cure(stack: Stack) -> None:
+    stack.postgres.make("airflow", "not-granted", template="quiet")
+    with stack.postgres.connect("not-granted") as connection:
+        connection.execute("REVOKE SELECT ON task_instance FROM gitsync")
+    with pytest.raises(DatabaseError, match=r"not-granted on 127.*permission denied.*the migration grants"):
+        stack.database("not-granted").blocking()
+    with pytest.raises(DatabaseError, match="password authentication failed") as refused:
+        stack.database("quiet", password="wrong one").blocking()
+    assert "wrong one" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(DatabaseError, match=r"127.0.0.1.*refused"):
+        stack.database("quiet", port=free_port()).exists()
+    database = stack.database("quiet")
+    (stack.folder / "gitsync-password").unlink()
+    with pytest.raises(DatabaseError, match="gitsync-password"):
+        database.exists()
+
+
+def test_a_rotated_password_is_used_at_once(stack: Stack) -> None:
+    database = stack.database("quiet")
+    secret = stack.folder / "gitsync-password"
+    right = secret.read_text()
+    secret.write_text("old")
+    with pytest.raises(DatabaseError):
+        database.exists()
+    secret.write_text(right)
+    assert database.exists()
+
+
+def test_a_long_history_is_not_read(stack: Stack) -> None:
+    """Twenty thousand finished runs, four running ones: the plan uses indexes for both large tables."""
+    stack.postgres.make("airflow", "long", template="quiet")
+    with stack.postgres.connect("long") as connection:
+        rows = Rows(connection)
+        rows.add_dag()
+        _add_history(connection, rows.dag, 20_000)
+        for _ in range(4):
+            rows.add_run("running", DONE, WAITING)
+        connection.execute("ANALYZE")
+        plan = connection.execute(f"EXPLAIN {runs._BLOCKING}".encode(), {"bundle": rows.bundle}).fetchall()
+    text = "\n".join(line for (line,) in plan)
+    assert "Seq Scan on dag_run" not in text, text
+    assert "Seq Scan on task_instance" not in text, text
+    stack.postgres.grant("long")
+    assert len(stack.database("long").blocking(rows.bundle)) == 4
+
+
+def _add_history(connection: psycopg.Connection[tuple[Any, ...]], dag: str, number: int) -> None:
+    connection.execute(
+        "INSERT INTO dag_run (dag_id, run_id, state, run_type, run_after, start_date)"
+        " SELECT %s, 'old-' || n, 'success', 'scheduled', now(), now() FROM generate_series(1, %s) n",
+        [dag, number],
+    )
+    connection.execute(
+        "INSERT INTO task_instance (id, task_id, dag_id, run_id, state, try_number, start_date, pool, pool_slots)"
+        " SELECT gen_random_uuid(), task, %s, 'old-' || n, 'success', 1, now(), 'default_pool', 1"
+        " FROM generate_series(1, %s) n, unnest(array['first', 'second']) task",
+        [dag, number],
+    )

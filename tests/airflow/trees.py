@@ -1,0 +1,55 @@
+"""A DAG repository, and a root as a sidecar keeps it."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import git
+
+from gitsync.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+AUTHOR = git.Actor("Tests", "tests@example.org")
+
+
+class Trees:
+    """``commit`` adds to the repository only; ``stage`` and ``flip`` do what a sidecar does when it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = folder / "repository"
+        self.root = folder / "root"
+        self.store = Store(self.root)
+        self.store.prepare()
+        git.Repo.init(self.repository, initial_branch="main").close()
+
+    def commit(self, files: Mapping[str, str | None]) -> str:
+        """Write the files, remove those that are None, and give the new commit."""
+        with git.Repo(self.repository) as repository:
+            for name, text in files.items():
+                path = self.repository / name
+                if text is None:
+                    path.unlink()
+                else:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(text)
+            repository.git.add("--all")
+            return repository.index.commit("Change", author=AUTHOR, committer=AUTHOR).hexsha
+
+    def stage(self, revision: str) -> None:
+        self.store.stage(revision, self._write)
+
+    def publish(self, files: Mapping[str, str | None]) -> str:
+        revision = self.commit(files)
+        self.stage(revision)
+        self.store.flip(revision)
+        return revision
+
+    def _write(self, revision: str, directory: Path) -> None:
+        archive = ["git", "-C", str(self.repository), "archive", revision]
+        packed = subprocess.run(archive, check=True, capture_output=True).stdout
+        # Not with the commit's time: a checkout gives files the time at which it wrote them.
+        subprocess.run(["tar", "--extract", "--touch", "-C", str(directory)], check=True, input=packed)
