@@ -56,7 +56,7 @@ def kubectl(plan: Plan, arguments: argparse.Namespace) -> int:
 
 def load(plan: Plan, arguments: argparse.Namespace) -> int:
     for file in arguments.files:
-        print(images.load(plan, build.binaries(plan.cache), file), end="", flush=True)
+        images.load(plan, build.binaries(plan.cache), file)
     return 0
 
 
@@ -80,7 +80,10 @@ def parser() -> argparse.ArgumentParser:
         ("images", list_images, "print name and digest of each loaded image"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(action=action)
-    kubectl_parser = commands.add_parser("kubectl", help="run the node's own kubectl", add_help=False)
+    # Nothing starts with a zero byte, so that every option is left to kubectl.
+    kubectl_parser = commands.add_parser(
+        "kubectl", help="run the node's own kubectl", add_help=False, prefix_chars="\0"
+    )
     kubectl_parser.add_argument("arguments", nargs=argparse.REMAINDER)
     kubectl_parser.set_defaults(action=kubectl)
     load_parser = commands.add_parser("load", help="import image archives (OCI or Docker)")

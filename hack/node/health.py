@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import json
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hack.node import cluster, images
 from hack.node.configuration import HEALTH_PORTS
@@ -68,3 +69,29 @@ def _connection(address: str, program: str) -> http.client.HTTPConnection:
     # They make a certificate for themselves at each start; nothing secret is said.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return http.client.HTTPSConnection(address, TLS_PORTS[program], timeout=ANSWER_LIMIT, context=context)
+
+
+def stale_pods(plan: Plan, binaries: Binaries) -> str:
+    """The containers that the cluster believes to run although they ended with the node's last stop, or nothing.
+
+    Until the kubelet has looked at them all, pods count as ready that are not.
+    """
+    pods = json.loads(cluster.kubectl(plan, binaries, "get", "pods", "--all-namespaces", "--output=json"))["items"]
+    tasks = images.ctr(plan, binaries, "tasks", "list")
+    stale = believed_containers(pods) - running_tasks(tasks)
+    return f"{len(stale)} containers are believed to run and do not" if stale else ""
+
+
+def believed_containers(pods: list[dict[str, Any]]) -> set[str]:
+    statuses = (
+        container
+        for pod in pods
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for container in pod.get("status", {}).get(kind, ())
+    )
+    return {status["containerID"].partition("://")[2] for status in statuses if "running" in status.get("state", {})}
+
+
+def running_tasks(table: str) -> set[str]:
+    rows = (line.split() for line in table.splitlines()[1:])
+    return {row[0] for row in rows if row[-1] == "RUNNING"}

@@ -13,25 +13,40 @@ from typing import TYPE_CHECKING
 
 from hack.node.commands import PATH, run
 from hack.node.errors import NodeError
+from hack.progress import step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hack.node.plan import Plan
     from hack.node.programs import Binaries
 
 IMPORT_LIMIT = 600.0
 
 
-def ctr(plan: Plan, binaries: Binaries, *arguments: str, limit: float = 60.0) -> str:
-    return run(
-        *(binaries["ctr"], "--address", str(plan.containerd_socket), "--namespace", "k8s.io"), *arguments, limit=limit
-    )
+def ctr(
+    plan: Plan,
+    binaries: Binaries,
+    *arguments: str,
+    limit: float = 60.0,
+    waiting: Callable[[], None] | None = None,
+) -> str:
+    address = ("--address", str(plan.containerd_socket), "--namespace", "k8s.io")
+    return run(binaries["ctr"], *address, *arguments, limit=limit, waiting=waiting)
 
 
-def load(plan: Plan, binaries: Binaries, file: Path) -> str:
-    """Import an OCI or Docker archive; return what ctr says about it."""
+def load(plan: Plan, binaries: Binaries, file: Path) -> None:
+    """Import an OCI or Docker archive."""
     if not file.is_file():
         raise NodeError(f"{file} does not exist: build the images first")
-    return ctr(plan, binaries, "images", "import", str(file), limit=IMPORT_LIMIT)
+    size = f"{file.stat().st_size / 1e6:.0f} MB"
+    with step(f"loading {file.name}") as current:
+        current.result = size
+        ctr(
+            *(plan, binaries, "images", "import", str(file)),
+            limit=IMPORT_LIMIT,
+            waiting=lambda: current.tick(size),
+        )
 
 
 def loaded(plan: Plan, binaries: Binaries) -> dict[str, str]:
@@ -65,7 +80,7 @@ def load_pause(plan: Plan, binaries: Binaries) -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "pause.tar"
         archive.write_bytes(pause_archive(pause_program().read_bytes(), pause_image()))
-        load(plan, binaries, archive)
+        ctr(plan, binaries, "images", "import", str(archive))
 
 
 def pause_archive(program: bytes, image: str) -> bytes:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hack.node.plan import Plan
 
 CNI_RESULTS = Path("/var/lib/cni/results")
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 CONTAINER_LOGS = Path("/var/log/containers")
 
 
@@ -43,9 +44,25 @@ def remove_files(plan: Plan) -> None:
     for link in CONTAINER_LOGS.glob("*"):
         if link.is_symlink() and plan.state in link.readlink().parents:
             link.unlink()
-    for folder in (CNI_RESULTS, CNI_RESULTS.parent, CONTAINER_LOGS):
+    _remove_device_socket()
+    for folder in (CNI_RESULTS, CNI_RESULTS.parent, CONTAINER_LOGS, DEVICE_PLUGINS, DEVICE_PLUGINS.parent):
         with suppress(OSError):  # somebody else's things are in it, or it never was
             folder.rmdir()
+
+
+def _remove_device_socket() -> None:
+    """Kubelets share its fixed place, whatever their root folder: the last one out removes it."""
+    if any(_is_kubelet(folder) for folder in Path("/proc").glob("[0-9]*")):
+        return
+    for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
+        (DEVICE_PLUGINS / name).unlink(missing_ok=True)
+
+
+def _is_kubelet(process: Path) -> bool:
+    try:
+        return (process / "exe").readlink().name == "kubelet"
+    except OSError:
+        return False
 
 
 def is_result_of(network: str, file: str) -> bool:

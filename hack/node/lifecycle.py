@@ -25,7 +25,7 @@ from hack.node.programs import PROGRAMS, Binaries, Program, programs
 from hack.progress import step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hack.node.plan import Plan
     from hack.progress import Step
@@ -145,19 +145,24 @@ def _finish(plan: Plan, binaries: Binaries) -> None:
         cluster.apply_objects(plan, binaries)
         for name in PROGRAMS:
             _wait_healthy(plan, binaries, name, current)
+        _wait(
+            plan,
+            "the kubelet has not looked at its pods",
+            lambda: health.stale_pods(plan, binaries),
+            ("containerd", "kubelet"),
+            current,
+        )
         if recycled := cluster.recycle_volumes(plan, binaries):
             current.result = f"volumes emptied for re-use: {', '.join(recycled)}"
 
 
 def _wait_healthy(plan: Plan, binaries: Binaries, name: str, current: Step) -> None:
-    processes.wait_for(
-        plan,
-        f"{name} is not ready",
-        lambda: health.problem(plan, binaries, name),
-        NEEDS.get(name, (name,)),
-        limit=READY_LIMIT,
-        current=current,
-    )
+    needs = NEEDS.get(name, (name,))
+    _wait(plan, f"{name} is not ready", lambda: health.problem(plan, binaries, name), needs, current)
+
+
+def _wait(plan: Plan, what: str, check: Callable[[], str], needs: tuple[str, ...], current: Step) -> None:
+    processes.wait_for(plan, what, check, needs, limit=READY_LIMIT, current=current)
 
 
 def _stop_programs(plan: Plan, selected: tuple[str, ...]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hack.node import cgroups
-from hack.node.commands import PATH, plain_environment
+from hack.node.commands import PATH, plain_environment, run, succeeds
 from hack.node.configuration import Machine
 from hack.node.errors import NodeError
 from hack.progress import step
+
+if TYPE_CHECKING:
+    from hack.progress import Step
 
 PACKAGES = {
     "catatonit": "catatonit",
@@ -27,6 +30,7 @@ PACKAGES = {
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 CAP_SYS_RESOURCE = 24
+APT_LIMIT = 900.0
 
 
 def prepare() -> Machine:
@@ -44,27 +48,28 @@ def install_missing(wanted: dict[str, str]) -> None:
     packages = missing_programs(wanted)
     if not packages:
         return
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
+    command = ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
     with step(f"installing {' '.join(packages)}") as current:
-        output = ""
+        said = ""
         # The package lists of a fresh machine are empty or old: then the first try fails, and only then they are read.
-        for attempt in (command, ["apt-get", "update"], command):
-            output = _apt(attempt)
+        for attempt in (command, ("apt-get", "update"), command):
+            said = _apt(attempt, current)
             if not missing_programs(wanted):
                 return
-            current.tick(attempt[1])
-    raise NodeError(
-        f"these packages are missing and apt could not install them: {' '.join(missing_programs(wanted))}\n"
-        f"{output.strip()}\nInstall them by hand: {' '.join(command)}"
-    )
+        raise NodeError(
+            f"these packages are missing and apt could not install them: {' '.join(missing_programs(wanted))}\n"
+            f"{said}\nInstall them by hand: {' '.join(command)}"
+        )
 
 
-def _apt(command: list[str]) -> str:
-    if not shutil.which(command[0], path=PATH):
-        return "apt-get: not on this machine"
+def _apt(command: tuple[str, ...], current: Step) -> str:
+    """What apt said when it failed, or nothing."""
     environment = plain_environment(DEBIAN_FRONTEND="noninteractive") | _proxies()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    return "" if done.returncode == 0 else done.stdout[-2000:] + done.stderr[-2000:]
+    try:
+        run(*command, limit=APT_LIMIT, environment=environment, waiting=lambda: current.tick(" ".join(command[:2])))
+    except NodeError as error:
+        return str(error)
+    return ""
 
 
 def _proxies() -> dict[str, str]:
@@ -95,5 +100,5 @@ def effective_capabilities(status: str) -> int:
 
 def _has_overlay() -> bool:
     if "overlay" not in Path("/proc/filesystems").read_text().split():
-        subprocess.run(["modprobe", "overlay"], check=False, capture_output=True, env=plain_environment())
+        succeeds("modprobe", "overlay")
     return "overlay" in Path("/proc/filesystems").read_text().split()
