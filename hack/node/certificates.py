@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from hack.node import plan as names
 from hack.node.commands import run, succeeds
+from hack.node.errors import NodeError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.node.plan import Plan
+    from hack.progress import Step
 
 DAY = 24 * 3600
 AUTHORITY_DAYS = 3650
@@ -78,11 +80,12 @@ CLIENTS = ("controller-manager", "scheduler", "proxy", "coredns", "kubelet")
 """Whose kubeconfig lies in the configuration folder; the administrator's has a place of its own."""
 
 
-def prepare(plan: Plan) -> None:
+def prepare(plan: Plan, current: Step) -> None:
     plan.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
     _prepare_authority(plan.pki)
     _prepare_service_account_key(plan.pki)
     for certificate in certificates(plan):
+        current.tick(f"certificate of {certificate.name}")
         _prepare_certificate(plan.pki, certificate)
     for who in CLIENTS:
         write_private(plan.kubeconfig(who), json.dumps(kubeconfig(plan, who), indent=1))
@@ -170,9 +173,9 @@ def _sign(pki: Path, certificate: Certificate, description: str) -> None:
 def _good(pki: Path, name: str, seconds: int) -> bool:
     """Whether the pair is there, belongs together, and lasts long enough."""
     certificate, key = str(pki / f"{name}.crt"), str(pki / f"{name}.key")
-    if not succeeds("openssl", "x509", "-in", certificate, "-noout", "-checkend", str(seconds)):
+    try:
+        certified = run("openssl", "x509", "-in", certificate, "-noout", "-pubkey", "-checkend", str(seconds))
+        public = run("openssl", "pkey", "-in", key, "-pubout")
+    except NodeError:
         return False
-    if not succeeds("openssl", "pkey", "-in", key, "-noout"):
-        return False
-    public = run("openssl", "pkey", "-in", key, "-pubout")
-    return public == run("openssl", "x509", "-in", certificate, "-noout", "-pubkey")
+    return certified.startswith(public)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def problem(plan: Plan, binaries: Binaries, program: str) -> str:
     """What is wrong with it, or nothing."""
     checks: dict[str, Callable[[], str]] = {
         "containerd": lambda: _said(lambda: images.ctr(plan, binaries, "images", "list", "--quiet")),
-        "kube-apiserver": lambda: _said(lambda: cluster.kubectl(plan, binaries, "get", "--raw=/readyz")),
+        "kube-apiserver": lambda: failed_checks(_said(lambda: cluster.kubectl(plan, binaries, "get", "--raw=/readyz"))),
         "kubelet": lambda: _kubelet_problem(plan, binaries),
     }
     return checks[program]() if program in checks else _http_problem(plan, program)
@@ -38,6 +39,12 @@ def _said(attempt: Callable[[], str]) -> str:
     except NodeError as error:
         return str(error)
     return ""
+
+
+def failed_checks(answer: str) -> str:
+    """Of the API server's long list of checks only those that fail; anything else as it is."""
+    failed = re.findall(r"\[-\](\S+)", answer)
+    return f"not yet: {', '.join(failed)}" if failed else answer
 
 
 def _kubelet_problem(plan: Plan, binaries: Binaries) -> str:

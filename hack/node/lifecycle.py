@@ -60,8 +60,9 @@ def up(plan: Plan) -> None:
     binaries = build.build(plan.cache)
     _allow_open_files()
     with alone(plan):
-        with step("preparing certificates, configuration and network"):
-            _prepare_files(plan, machine, binaries)
+        with step("preparing certificates and configuration") as current:
+            _prepare_files(plan, machine, binaries, current)
+        with step("preparing the network"):
             fresh = network.prepare(plan)
         wanted = programs(plan, binaries)
         _stop_outdated(plan, wanted, fresh=fresh)
@@ -96,12 +97,12 @@ def problems(plan: Plan, binaries: Binaries) -> dict[str, str]:
     return {name: health.problem(plan, binaries, name) if name in alive else "not running" for name in PROGRAMS}
 
 
-def _prepare_files(plan: Plan, machine: configuration.Machine, binaries: Binaries) -> None:
+def _prepare_files(plan: Plan, machine: configuration.Machine, binaries: Binaries, current: Step) -> None:
     for folder in (plan.state, plan.run):
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     (plan.state / "etcd").mkdir(exist_ok=True, mode=0o700)
     (plan.logs / "pods").mkdir(parents=True, exist_ok=True)
-    certificates.prepare(plan)
+    certificates.prepare(plan, current)
     for path, text in configuration.files(plan, machine, binaries.cni, images.pause_image()).items():
         certificates.write_private(path, text)
 
