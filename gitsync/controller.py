@@ -120,6 +120,9 @@ class Controller:
     def _lead_or_stand_by(self) -> None:
         metrics.LEADER.set(self._leadership.held)
         if not self._leadership.held:
+            if self._ledger.record is not None:
+                log.warning("standing by", extra={"why": "the Lease was not renewed in time, or is another's"})
+                self._ledger.record = None
             return
         if not self._in_charge:
             self._take_over()

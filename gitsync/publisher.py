@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FLIP_RETRY_SECONDS = 60.0
+FLIP_RETRY_SECONDS = 30.0
 
 
 class Publisher:

@@ -74,7 +74,10 @@ def _source_text(source: dict[str, Any]) -> str:
         runs = [[run["dag_id"], run["run_id"], run["state"], run["since"], short(run["revision"]), _why(run)]
                 for run in source["blocking_runs"]]  # fmt: skip
         tables.append(tabulate(runs, ["BLOCKING DAG", "RUN", "STATE", "SINCE", "REVISION", "WHY"], "plain"))
-    members = [[member["name"], short(member["current"]), _condition(member)] for member in source["members"]]
+    members = [
+        [member["name"], short(member["current"]), _condition(member, source["candidate"])]
+        for member in source["members"]
+    ]
     tables.append(tabulate(members, ["MEMBER", "REVISION", "CONDITION"], "plain", disable_numparse=True))
     return "\n\n".join(tables)
 
@@ -84,7 +87,9 @@ def _why(run: dict[str, Any]) -> str:
     return f"{run['reason']}{frozen}"
 
 
-def _condition(member: dict[str, Any]) -> str:
-    if member["silent"]:
-        return "silent"
-    return member["error"] or ("candidate staged" if member["staged"] else "up to date")
+def _condition(member: dict[str, Any], candidate: str | None) -> str:
+    if member["silent"] or member["error"]:
+        return "silent" if member["silent"] else str(member["error"])
+    if candidate is None:
+        return "up to date"
+    return "candidate staged" if member["staged"] else "staging the candidate"

@@ -1,0 +1,80 @@
+"""`overlays/dev` as it is, and a second instance beside it in the same namespace, on the node that `make test` made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hack.progress import step
+from hack.stack.cluster import Cluster, connected
+from hack.stack.instance import CHECKOUT, Instance
+from tests.cluster.instances import UnderTest
+
+AWKWARD = "a\"b'c/d\\e@:#%? $x$(HOME)"
+"""A password with everything that quoting, URLs, shells and Kubernetes' own expansion stumble over."""
+PASSWORDS = (
+    "postgres/postgres-password", "postgres/airflow-password", "postgres/celery-password",
+    "postgres/gitsync-password", "rabbitmq/password", "airflow/api-secret-key", "airflow/admin-password",
+    "gitsync/member", "gitsync/operator",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    return connected()
+
+
+@pytest.fixture(scope="session")
+def dev(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> UnderTest:
+    return UnderTest.connect(Instance(cluster, CHECKOUT / "overlays" / "dev"), tmp_path_factory.mktemp("dev") / "dags")
+
+
+@pytest.fixture(scope="session")
+def unlocked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> UnderTest:
+    """A second prefix in the namespace: awkward passwords, the lock off, the bundle unversioned."""
+    overlay = unlocked_overlay(tmp_path_factory.mktemp("overlays"))
+    instance = Instance(cluster, overlay)
+    options = [option for name in PASSWORDS for option in ("--value", f"{name}={AWKWARD}")]
+    instance.make_secrets("--dev", *options)
+    instance.apply()
+    with step("second instance") as current:
+        instance.wait_until_ready(current, only="git-server")
+        under_test = UnderTest.connect(instance, tmp_path_factory.mktemp("unlocked") / "dags")
+        under_test.push_lock_dag("one")
+        instance.wait_until_ready(current)
+    return under_test
+
+
+def unlocked_overlay(directory: Path) -> Path:
+    """`overlays/dev` under another name, with two settings changed."""
+    overlay = directory / "unlocked"
+    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
+    base = os.path.relpath(CHECKOUT / "base", overlay.resolve())
+    replace(overlay / "kustomization.yaml", "../../base", base)
+    replace(overlay / "kustomization.yaml", "dev-", "unlocked-")
+    replace(overlay / "kustomization.yaml", "kube-airflow/instance: dev", "kube-airflow/instance: unlocked")
+    with (overlay / "gitsync.yaml").open("a") as settings:
+        settings.write("lock: {scope: off}\n")
+    with (overlay / "kustomization.yaml").open("a") as kustomization:
+        kustomization.write(UNVERSIONED)
+    return overlay
+
+
+UNVERSIONED = """
+  - target: {kind: ConfigMap, name: dags}
+    patch: |-
+      apiVersion: v1
+      kind: ConfigMap
+      metadata: {name: dags}
+      data:
+        AIRFLOW__DAG_PROCESSOR__DISABLE_BUNDLE_VERSIONING: "True"
+"""
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text, f"{old!r} is not in {file}"
+    file.write_text(text.replace(old, new))

@@ -1,0 +1,188 @@
+"""Instances under test: their DAG repository, Airflow's API, and what gitsync says."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import git
+
+from hack.stack.__main__ import repository, secret
+from hack.stack.airflow import Airflow
+from hack.stack.cluster import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hack.stack.instance import Instance
+
+PATIENCE = 420.0
+"""Seconds to wait for what should take a few: the machine may be slow, and no test is about speed."""
+DAGS = Path(__file__).parent / "dags"
+AUTHOR = git.Actor("DAG author", "author@example.org")
+
+
+def eventually(ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str) -> Any:  # noqa: ANN401
+    """The first truthy answer; an error that passes is waited out too. On failure say what was found."""
+    deadline = time.monotonic() + PATIENCE
+    found: Any = None
+    while time.monotonic() < deadline:
+        try:
+            found = ask()
+        except StackError as error:
+            found = error
+        else:
+            if found:
+                return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {PATIENCE:.0f} s: {what}; last answer: {found}\n{otherwise()}")
+
+
+@dataclass
+class UnderTest:
+    """One running instance."""
+
+    instance: Instance
+    clone: git.Repo
+    airflow: Airflow
+    commits: list[str] = field(default_factory=list)
+
+    @classmethod
+    def connect(cls, instance: Instance, directory: Path) -> UnderTest:
+        server, web = instance.url("git-server", 8080), instance.url("api-server", 8080)
+        if server is None or web is None:
+            raise StackError("the tests run on the embedded node, whose node ports can be reached")
+        clone = git.Repo.clone_from(repository(instance, server), directory)
+        return cls(instance, clone, Airflow(web, "admin", secret(instance, "airflow", "admin-password")))
+
+    # -- the DAG repository --------------------------------------------------------------------------------------
+
+    def push(self, **files: str) -> str:
+        """Commit ``name="content"`` as ``name.py`` and push; the new revision."""
+        for name, content in files.items():
+            (Path(self.clone.working_dir) / f"{name}.py").write_text(content)
+            self.clone.index.add([f"{name}.py"])
+        revision = self.clone.index.commit("Change DAGs", author=AUTHOR, committer=AUTHOR).hexsha
+        self.clone.remote().push("HEAD:main").raise_if_error()
+        self.commits.append(revision)
+        return revision
+
+    def push_lock_dag(self, mark: str) -> str:
+        """Push the two-task DAG, whose every file says ``mark``."""
+        names = ("lock", "lock_helper")
+        return self.push(**{name: (DAGS / f"{name}.py").read_text().replace("REVISION", mark) for name in names})
+
+    # -- gitsync -------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What `gitsync status --json` says of the source."""
+        name = f"statefulset/{self.instance.name}-gitsync"
+        document = json.loads(self.instance.kubectl("exec", name, "--", "gitsync", "status", "--json"))
+        source: dict[str, Any] = document["sources"][0]
+        return source
+
+    def published(self) -> str | None:
+        record = self.record()
+        return record["revision"] if record["phase"] == "published" else None
+
+    def record(self) -> dict[str, Any]:
+        """The record of what is published, as the controllers agree on it."""
+        found = self.instance.get("configmap", f"{self.instance.name}-gitsync-state")
+        record: dict[str, Any] = json.loads(found["data"]["dags"])
+        return record
+
+    def wait_published(self, revision: str) -> None:
+        eventually(lambda: self.published() == revision, f"{revision} is published", self.findings)
+
+    def wait_deferred(self, revision: str) -> dict[str, Any]:
+        """Wait until ``revision`` is staged everywhere and deferred because of a run."""
+
+        def deferred() -> dict[str, Any] | None:
+            status = self.status()
+            waits = status["candidate"] == revision and status["blocking_runs"]
+            return status if waits and all(member["staged"] for member in status["members"]) else None
+
+        found: dict[str, Any] = eventually(deferred, f"{revision} is deferred by a run", self.findings)
+        return found
+
+    # -- Airflow -------------------------------------------------------------------------------------------------
+
+    def wait_listed(self, dag: str, revision: str) -> None:
+        """Wait until Airflow has the DAG as it is in ``revision``."""
+        self._eventually(lambda: self.airflow.ask("GET", f"/dags/{dag}")["bundle_version"] == revision, "listed")
+        self._eventually(
+            lambda: (
+                self.airflow.ask("GET", f"/dags/{dag}/dagVersions?order_by=-version_number&limit=1")["dag_versions"][0][
+                    "bundle_version"
+                ]
+                == revision
+            ),
+            f"{dag} is serialized from {revision}",
+        )
+
+    def wait_known(self, dag: str) -> None:
+        self._eventually(lambda: self.airflow.ask("GET", f"/dags/{dag}"), f"{dag} is listed")
+
+    def start(self, dag: str = "lock") -> str:
+        """Trigger a run that waits in its first task, and wait until it is there."""
+        self.let_go("no")
+        run = self.airflow.trigger(dag)
+        self._eventually(lambda: self.task(run, "first", dag)["state"] == "running", f"first task of {run} runs")
+        return run
+
+    def let_go(self, word: str = "yes") -> None:
+        variable = {"key": "go", "value": word}
+        try:
+            self.airflow.ask("PATCH", "/variables/go", variable)
+        except StackError:
+            self.airflow.ask("POST", "/variables", variable)
+
+    def task(self, run: str, task: str, dag: str = "lock") -> Any:  # noqa: ANN401
+        return self.airflow.ask("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}")
+
+    def wait_run(self, run: str, dag: str = "lock") -> Any:  # noqa: ANN401
+        """Wait until the run has ended; it must have succeeded."""
+
+        def ended() -> Any:  # noqa: ANN401
+            found = self.airflow.ask("GET", f"/dags/{dag}/dagRuns/{run}")
+            return None if found["state"] in ("queued", "running") else found
+
+        found = self._eventually(ended, f"{run} of {dag} ends")
+        assert found["state"] == "success", f"{run} of {dag} is {found['state']}\n{self.findings()}"
+        return found
+
+    def result(self, run: str, task: str = "second", dag: str = "lock") -> Any:  # noqa: ANN401
+        path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
+        return self.airflow.ask("GET", path)["value"]
+
+    def _eventually(self, ask: Callable[[], Any], what: str) -> Any:  # noqa: ANN401
+        return eventually(ask, what, self.findings)
+
+    # -- pods ----------------------------------------------------------------------------------------------------
+
+    def signal(self, pod: str, container: str, process: str, number: str) -> None:
+        """Send a signal to a process inside a pod; what runs as its first process is spared, and cannot be stopped."""
+        script = (
+            "for p in /proc/[0-9]*; do [ ${p#/proc/} = 1 ] || [ ${p#/proc/} = $$ ] || "
+            f"{{ tr '\\0' ' ' < $p/cmdline | grep -q '{process}' && kill -{number} ${{p#/proc/}}; }}; done; true"
+        )
+        name = f"{self.instance.name}-{pod}"
+        self.instance.kubectl("exec", name, "--container", container, "--", "sh", "-c", script)
+
+    def findings(self) -> str:
+        """Everything the next reader needs."""
+        commands = (
+            ("exec", f"statefulset/{self.instance.name}-gitsync", "--", "gitsync", "status"),
+            ("logs", f"statefulset/{self.instance.name}-gitsync", "--tail=40"),
+            ("logs", f"statefulset/{self.instance.name}-worker", "-c", "gitsync", "--tail=10"),
+            ("logs", f"deployment/{self.instance.name}-dag-processor", "-c", "airflow", "--tail=20"),
+            ("logs", f"deployment/{self.instance.name}-scheduler", "--tail=20"),
+        )
+        texts = [f"$ kubectl {' '.join(command)}\n{self._try(command)}" for command in commands]
+        return "\n".join([*texts, self.instance.findings()])
+
+    def _try(self, command: tuple[str, ...]) -> str:
+        return self.instance.cluster.run("--namespace", self.instance.namespace, *command, check=False)
