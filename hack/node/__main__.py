@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hack.node import build, images, lifecycle, processes
+from hack.node import build, images, lifecycle, prerequisites, processes
 from hack.node.errors import NodeError
 from hack.node.plan import Plan, plan_from_environment
 
@@ -95,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     arguments = parser().parse_args()
     try:
+        prerequisites.refuse_other_users()
         return int(arguments.action(plan_from_environment(), arguments))
     except NodeError as error:
         print(f"error: {error}", file=sys.stderr)

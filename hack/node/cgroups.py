@@ -55,19 +55,21 @@ def missing_controllers(found: Hierarchies) -> list[str]:
 def create(cgroup: str) -> list[Path]:
     """Make the node's groups; return the ones that its programs belong into."""
     found = hierarchies()
-    for mount in found.mounts:
-        group = _below(mount, cgroup)
-        if found.unified:
-            _delegate(mount)
+    groups = [_below(mount, cgroup) for mount in found.mounts]
+    prepare = _delegate_controllers if found.unified else _inherit_processors
+    for group in groups:
         (group / PROGRAMS).mkdir(parents=True, exist_ok=True)
-        if found.unified:
-            _delegate(group)
-        for part in (group, group / PROGRAMS):
-            _inherit_processors(part)
-    return [_below(mount, cgroup) / PROGRAMS for mount in found.mounts]
+        prepare(group)
+    return [group / PROGRAMS for group in groups]
 
 
-def _delegate(group: Path) -> None:
+def _delegate_controllers(group: Path) -> None:
+    """In version 2 a group has the controllers that its parent hands down."""
+    for folder in (group.parent, group):
+        _hand_down(folder)
+
+
+def _hand_down(group: Path) -> None:
     wanted = " ".join(f"+{name}" for name in CONTROLLERS)
     try:
         (group / "cgroup.subtree_control").write_text(wanted)
@@ -80,11 +82,11 @@ def _delegate(group: Path) -> None:
 
 def _inherit_processors(group: Path) -> None:
     """In version 1 a new cpuset is empty, and nothing may enter it before it has processors and memory nodes."""
-    for name in ("cpuset.cpus", "cpuset.mems"):
-        setting = group / name
-        if setting.exists() and not setting.read_text().strip():
-            with suppress(OSError):  # version 2: empty means "as the parent"
-                setting.write_text((group.parent / name).read_text())
+    for folder in (group, group / PROGRAMS):
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            setting = folder / name
+            if setting.exists() and not setting.read_text().strip():
+                setting.write_text((folder.parent / name).read_text())
 
 
 def members(cgroup: str, part: str = "") -> set[int]:

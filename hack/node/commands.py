@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from hack.node.errors import NodeError
@@ -44,7 +45,7 @@ def run(
         raise NodeError(f"{command[0]} is missing; `python3 -m hack.node up` makes or installs it") from error
     output, errors = _communicate(child, command, text, limit, waiting)
     if child.returncode != 0:
-        raise NodeError(f"`{' '.join(command)}` failed: {(errors or output).strip()[-3000:]}")
+        raise NodeError(f"`{shown(command)}` failed: {(errors or output).strip()[-3000:]}")
     return output
 
 
@@ -64,9 +65,14 @@ def _communicate(
             if time.monotonic() > deadline:
                 child.kill()
                 child.communicate()
-                raise NodeError(f"`{' '.join(command)}` did not end within {limit:.0f} s") from None
+                raise NodeError(f"`{shown(command)}` did not end within {limit:.0f} s") from None
             if waiting:
                 waiting()
+
+
+def shown(command: tuple[str, ...]) -> str:
+    """Without the folder of the program, which is long and the same for all."""
+    return " ".join([PurePath(command[0]).name, *command[1:]])
 
 
 def succeeds(*command: str, limit: float = 60.0) -> bool:

