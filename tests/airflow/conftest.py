@@ -21,7 +21,7 @@ def stack() -> Iterator[Stack]:
     try:
         stack.start()
         yield stack
-    except Exception:
+    except BaseException:
         print(stack.report())
         raise
     finally:

@@ -76,7 +76,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def wait_until(what: str, condition: Callable[[], T], limit: float = 60, *, poll: float = POLL) -> T:
+def wait_until(what: str, condition: Callable[[], T], limit: float = 120, *, poll: float = POLL) -> T:
     """The first true answer of ``condition``; after ``limit`` seconds, a failure that shows the last one."""
     end = time.monotonic() + limit
     while True:

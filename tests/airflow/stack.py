@@ -77,9 +77,9 @@ class Stack:
             command = [str(self.environment / "bin/airflow"), *args]
             self.processes.append(Process(name, command, logs=self.logs, env=self.env))
         worker = self.logs / "worker.log"
-        wait_until("the API server answers", lambda: self._alive() and accepts(self.api_port), 120)
-        wait_until("the scheduler and the DAG processor beat", lambda: self._alive() and self._healthy(), 120, poll=0.5)
-        wait_until("the worker is ready", lambda: self._alive() and " ready." in worker.read_text(), 120)
+        wait_until("the API server answers", lambda: self._alive() and accepts(self.api_port), 300)
+        wait_until("the scheduler and the DAG processor beat", lambda: self._alive() and self._healthy(), 300, poll=0.5)
+        wait_until("the worker is ready", lambda: self._alive() and " ready." in worker.read_text(), 300)
 
     def _alive(self) -> bool:
         for process in self.processes:
@@ -123,6 +123,8 @@ class Stack:
             "CELERY__WORKER_CONCURRENCY": "4",
             "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+            # What needs more than our own request is then seen to take minutes.
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
             "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.folder / "storage"),
             "DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(self._bundles()),
             "DAG_PROCESSOR__STALE_BUNDLE_CLEANUP_INTERVAL": "0",
@@ -230,7 +232,7 @@ class Run:
         """What a task returned."""
         return self._stack.api("GET", f"{self._page}/taskInstances/{task}/xcomEntries/return_value")["value"]
 
-    def finish(self, limit: float = 90) -> dict[str, Any]:
+    def finish(self, limit: float = 180) -> dict[str, Any]:
         """Wait for success, and give the run."""
         wait_until(f"run {self.id} of {self.dag} ends", lambda: self.get()["state"] in {"success", "failed"}, limit)
         run = self.get()

@@ -1,0 +1,264 @@
+"""The bundle in a real Airflow: what a run executes, what is recorded about it, and how soon a flip is known."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitsync.git import Remote
+from gitsync.sidecar import Controller, Replica, Sidecar, _Server
+from tests.airflow.dag_files import gated, simple, slow
+from tests.airflow.processes import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.airflow.stack import Run, Stack
+
+FLIPS = 10
+
+
+def started(stack: Stack, dag: str, gate: str) -> Run:
+    """A run whose first task executes and waits for its gate."""
+    path = stack.folder / gate
+    run = stack.trigger(dag, gate=str(path))
+    wait_until("the first task executes", path.with_suffix(".waiting").exists)
+    return run
+
+
+def serialized(stack: Stack, dag: str) -> str | None:
+    """The version with which Airflow has recorded the DAG's newest structure."""
+    newest = "SELECT bundle_version FROM dag_version WHERE dag_id = %s ORDER BY version_number DESC LIMIT 1"
+    row = stack.row(newest, dag)
+    return row[0] if row else None
+
+
+def labels(stack: Stack, dag: str) -> tuple[object, ...] | None:
+    """Version and content, of the DAG's row and of its newest serialized form."""
+    return stack.row(
+        "SELECT d.bundle_version, d.description, v.bundle_version, s.data->'dag'->>'description'"
+        " FROM dag d JOIN dag_version v USING (dag_id) JOIN serialized_dag s ON s.dag_version_id = v.id"
+        " WHERE d.dag_id = %s ORDER BY v.version_number DESC LIMIT 1",
+        dag,
+    )
+
+
+def ask_for_parsing(stack: Stack, file: str) -> None:
+    with stack.postgres.connect("airflow") as connection:
+        connection.execute("SET ROLE gitsync")
+        connection.execute("INSERT INTO dag_priority_parsing_request VALUES (md5(random()::text), 'dags', %s)", [file])
+
+
+@contextmanager
+def sidecar(stack: Stack) -> Iterator[None]:
+    """The real one's answers to Airflow, fetching from the repository instead of a controller."""
+    trees = stack.dags
+    replica = Replica(trees.root, lambda: Remote(f"file://{trees.repository}"))
+    replica.prepare()
+    controller = Controller("http://127.0.0.1:1", "tests", trees.root)
+    server = _Server(Sidecar(replica, controller, "uid"), stack.sidecar_port)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_run_stays_on_its_commit(stack: Stack) -> None:
+    """
+    1. The first of two tasks executes; another commit is published, and Airflow knows it.
+    2. The task goes on and imports a module for the first time: the old one. The second task: old code, old module.
+    3. The API says which commit the run is of. The next run is of the new one.
+    """
+    before = stack.dags.store.current()
+    run = started(stack, "gated", "versioned.gate")
+    after = stack.dags.publish(gated("gated", "two", "airflow"))
+    wait_until("the new commit is serialized", lambda: serialized(stack, "gated") == after)
+    (stack.folder / "versioned.gate").touch()
+
+    assert run.finish()["bundle_version"] == before
+    assert (run.returned("first"), run.returned("second")) == (["one", "one"], ["one", "one"])
+
+    following = stack.trigger("gated", gate=str(stack.folder / "versioned.gate"))
+    assert following.finish()["bundle_version"] == after
+    assert (following.returned("first"), following.returned("second")) == (["two", "two"], ["two", "two"])
+    link = stack.api("GET", "dags/gated/dagVersions?order_by=-version_number")["dag_versions"][0]["bundle_url"]
+    assert link == f"https://git.example.org/dags/tree/{after}"
+
+
+def test_without_versions_and_lock_the_same_run_is_mixed(stack: Stack) -> None:
+    """The scenario above shows a mixed run when there is one; one task still sees one tree."""
+    run = started(stack, "unversioned", "unversioned.gate")
+    stack.plain.publish(gated("unversioned", "two"))
+    (stack.folder / "unversioned.gate").touch()
+    assert run.finish()["bundle_version"] is None
+    assert (run.returned("first"), run.returned("second")) == (["one", "one"], ["two", "two"])
+
+
+def test_a_removed_revision_is_staged_again_for_a_cleared_run(stack: Stack) -> None:
+    """
+    1. A run ends; then another commit is published, and the tree of the first is removed.
+    2. The run is cleared: its tasks execute on the commit that it records.
+    """
+    wait_until("Airflow knows the current commit", lambda: serialized(stack, "simple") == stack.dags.store.current())
+    run = stack.trigger("simple")
+    recorded = run.finish()["bundle_version"]
+    stack.dags.publish(simple("simple", "three", "airflow"))
+    tree = stack.dags.store.revisions / recorded
+    shutil.rmtree(tree)
+    with sidecar(stack):
+        stack.api("POST", f"dags/simple/dagRuns/{run.id}/clear", {"dry_run": False, "only_failed": False})
+        assert run.finish()["bundle_version"] == recorded
+    assert tree.is_dir()
+    assert (run.returned("first"), run.returned("second")) == ("one", "one")
+
+
+BUNDLE = """
+import sys, time
+import gitsync.airflow
+from gitsync.airflow import GitSyncBundle
+
+gitsync.airflow.SIDECAR_SECONDS = 1
+def bundle(**kwargs):
+    return GitSyncBundle(**{{"name": "dags", "root": {root!r}, "sidecar": "http://127.0.0.1:{port}", **kwargs}})
+def error(action):
+    try:
+        action()
+    except Exception as error:
+        print(error)
+    else:
+        sys.exit("no error")
+"""
+
+
+def bundle_script(stack: Stack, script: str) -> str:
+    prelude = BUNDLE.format(root=str(stack.dags.root), port=stack.sidecar_port)
+    return stack.python(prelude + script)
+
+
+def test_a_revision_that_cannot_be_had_is_a_clear_error(stack: Stack) -> None:
+    unknown = "ab" * 20
+    ask = f"error(bundle(version={unknown!r}).initialize)"
+    assert f"revision {unknown} is not on this pod's volume" in bundle_script(stack, ask)
+    assert "no answer" in bundle_script(stack, ask)
+    with sidecar(stack):
+        assert "clear the run" in bundle_script(stack, ask)
+    assert "is not a commit" in bundle_script(stack, "error(bundle(version='../../etc').initialize)")
+
+
+def test_wrong_places_are_named(stack: Stack) -> None:
+    assert "published nothing yet" in bundle_script(stack, "error(bundle(root='/nowhere').initialize)")
+    assert "no directory" in bundle_script(stack, "error(bundle(subdirectory='nowhere').initialize)")
+    assert "inside the repository" in bundle_script(stack, "error(lambda: bundle(subdirectory='a/../..'))")
+
+
+def test_one_object_is_one_tree(stack: Stack) -> None:
+    """Made without touching the disk; from the first question on its path is the resolved tree, whatever flips."""
+    current = stack.dags.store.current()
+    script = f"""
+bundle(root="/nowhere")
+bundle(root="/nowhere").view_url_template()
+one = bundle(versioned=False)
+assert one.get_current_version() is None and not one.supports_versioning
+print(one.path)
+began = time.perf_counter()
+two = bundle(version={stack.first!r}, subdirectory="airflow")
+two.initialize()
+print(two.path, two.get_current_version().version)
+print(f"{{(time.perf_counter() - began) * 1000:.2f}} ms", file=sys.stderr)
+three = bundle()
+three.initialize()
+print(three.path, three.get_current_version().version)
+"""
+    with sidecar(stack):
+        lines = bundle_script(stack, script).splitlines()[-3:]
+    trees = stack.dags.store.revisions
+    assert lines == [
+        f"{trees / str(current)}",
+        f"{trees / stack.first / 'airflow'} {stack.first}",
+        f"{trees / str(current)} {current}",
+    ]
+
+
+def test_a_flip_is_serialized_within_seconds_under_its_own_version(stack: Stack) -> None:
+    """
+    Each commit is staged, parsed once more in its old form, and only then flipped to: its files are then older than
+    their last parse, which is how a deferred publication looks to Airflow.
+    """
+    commits = {stack.dags.publish(simple("changing", "content 0", "airflow")): "content 0"}
+    wait_until("the DAG is known", lambda: serialized(stack, "changing") in commits)
+    took, wrong = [], []
+    for number in range(1, FLIPS + 1):
+        revision = stack.dags.commit(simple("changing", f"content {number}", "airflow"))
+        commits[revision] = f"content {number}"
+        stack.dags.stage(revision)
+        _parse_again(stack, "changing")
+        stack.dags.store.flip(revision)
+        began = time.monotonic()
+        done = (revision, f"content {number}") * 2
+        wrong += _watch(stack, "changing", commits, done)
+        took.append(time.monotonic() - began)
+    print(
+        f"flip to serialized: median {statistics.median(took):.1f} s, longest {max(took):.1f} s; mislabelled: {wrong}"
+    )
+    assert wrong == []
+
+
+def _parse_again(stack: Stack, dag: str) -> None:
+    parsed = partial(stack.row, "SELECT last_parsed_time FROM dag WHERE dag_id = %s", dag)
+    before = parsed()
+    ask_for_parsing(stack, f"{dag}.py")
+    wait_until("the file is parsed again", lambda: parsed() != before)
+
+
+def _watch(stack: Stack, dag: str, commits: dict[str, str], done: tuple[str, ...]) -> list[tuple[object, ...]]:
+    """Wait until the DAG is recorded as ``done``; give what was seen meanwhile under a wrong version."""
+    wrong: list[tuple[object, ...]] = []
+
+    def look() -> bool:
+        seen = labels(stack, dag)
+        assert seen is not None
+        pairs = (seen[:2], seen[2:])
+        wrong.extend(pair for pair in pairs if commits[str(pair[0])] != pair[1] and pair not in wrong)
+        return seen == done
+
+    wait_until(f"{dag} is recorded as {done[:2]}", look, 60, poll=0.02)
+    return wrong
+
+
+def test_a_parse_that_a_flip_overtakes_is_repeated(stack: Stack) -> None:
+    """
+    1. The DAG processor is in the middle of a slow import of the old file when the link moves.
+    2. Airflow records the old content under the new version. Its own next look would be in minutes; ours is in seconds.
+    """
+    marks = stack.folder / "imports"
+    old = stack.dags.publish(slow("slow", "old", str(marks), 8, "airflow"))
+    wait_until("the slow DAG is known", lambda: serialized(stack, "slow") == old)
+    new = stack.dags.commit(slow("slow", "new", str(marks), 0, "airflow"))
+    stack.dags.stage(new)
+    imports = marks.read_text()
+    ask_for_parsing(stack, "slow.py")
+    wait_until("the old file is imported again", lambda: marks.read_text() != imports)
+    stack.dags.store.flip(new)
+    began = time.monotonic()
+    wrong = _watch(stack, "slow", {old: "old", new: "new"}, (new, "new") * 2)
+    print(f"right {time.monotonic() - began:.1f} s after the flip; meanwhile mislabelled: {wrong}")
+
+
+def test_many_processes_may_use_it_at_once(stack: Stack) -> None:
+    script = """
+from concurrent.futures import ProcessPoolExecutor
+def use(_):
+    one = bundle(); one.initialize(); return str(one.path)
+with ProcessPoolExecutor(8) as pool:
+    print(len(set(pool.map(use, range(64)))))
+"""
+    assert bundle_script(stack, script).splitlines()[-1] == "1"
