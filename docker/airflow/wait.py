@@ -66,7 +66,7 @@ class DeploymentError(Exception):
     """A person must change the deployment: waiting does not help."""
 
 
-class NotYet(Exception):  # noqa: N818 - not an error
+class NotYet(Exception):
     """What we wait for is not there yet."""
 
 

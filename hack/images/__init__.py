@@ -1,1 +1,1 @@
-"""Builds the container images that the stack runs in, gives them to the embedded node, and pushes them to a registry."""
+"""Container images: built once, loaded into the embedded node, pushed to a registry."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hack.images import load
 from hack.images.catalog import Image, ImagesError, chosen
-from hack.images.run import say
+from hack.images.run import runner
 from hack.images.workshop import Workshop
+from hack.progress import step
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +20,6 @@ def build(workshop: Workshop, images: list[Image]) -> None:
     """Build what has changed, into archives in the cache."""
     for image in images:
         workshop.build(image)
-    say("images: all built")
 
 
 def load_into_node(workshop: Workshop, images: list[Image]) -> None:
@@ -31,12 +31,13 @@ def push(workshop: Workshop, images: list[Image]) -> None:
     """Build, and push the project's own images to IMAGE_REGISTRY."""
     registry = os.environ.get("IMAGE_REGISTRY", "").rstrip("/")
     if not registry:
-        raise ImagesError("IMAGE_REGISTRY is not set: it says where to push, as in IMAGE_REGISTRY=registry.example.org/team")
+        raise ImagesError("IMAGE_REGISTRY is not set: where to push, as in registry.example.org/team")
     for image in images:
         if not image.official:
             target = f"{registry}/{image.reference}"
-            workshop.engine.push(workshop.build(image), image, target, workshop.log(image))
-            say(f"{image.name}: pushed {target}")
+            archive = workshop.build(image)
+            with step(f"pushing {target}") as current:
+                workshop.engine.push(image, archive, target, runner(current, workshop.log(image)))
 
 
 def show(workshop: Workshop, images: list[Image]) -> None:
@@ -44,7 +45,7 @@ def show(workshop: Workshop, images: list[Image]) -> None:
     for image in images:
         archive = workshop.archive(image)
         state = f"{archive.stat().st_size / 1e6:.0f} MB" if archive.exists() else "not built"
-        say(f"{image.reference:32} {state:10} {archive}")
+        print(f"{image.reference:32} {state:10} {archive}")
 
 
 COMMANDS = {"build": build, "load": load_into_node, "push": push, "list": show}

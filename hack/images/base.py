@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hack.images.catalog import BASE_IMAGE
-from hack.images.run import logged, output, say
+from hack.images.run import output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from hack.images.run import Run
 
 SUITE = "trixie"
 
@@ -46,20 +48,19 @@ def name(version: str) -> str:
     return f"kube-airflow/base:{SUITE}-{version}"
 
 
-def ensure(buildah: Sequence[str], version: str, log: Path) -> None:
+def ensure(buildah: Sequence[str], version: str, run: Run) -> None:
     """Make the base of ``version`` unless it is there, and have it carry the official name."""
     if not output([*buildah, "images", "--quiet", "--filter", f"reference={name(version)}"]):
-        say(f"base: bootstrapping Debian {SUITE}")
-        bootstrap(buildah, version, log)
+        bootstrap(buildah, version, run)
     output([*buildah, "tag", name(version), BASE_IMAGE])
 
 
-def bootstrap(buildah: Sequence[str], version: str, log: Path) -> None:
+def bootstrap(buildah: Sequence[str], version: str, run: Run) -> None:
     """Install Debian's smallest set of packages into a new image."""
     container = output([*buildah, "from", "scratch"])
     try:
         root = Path(output([*buildah, "mount", container]))
-        logged("base", ["debootstrap", "--variant=minbase", SUITE, str(root)], log)
+        run(["debootstrap", "--variant=minbase", SUITE, str(root)])
         slim(root)
         output([*buildah, "config", "--cmd", "bash", container])
         output([*buildah, "commit", "--quiet", container, name(version)])

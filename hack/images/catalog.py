@@ -41,10 +41,11 @@ def stand_in(reference: str) -> Image:
 
 
 GIT = "docker/install-git"
-PACKAGE = ("gitsync", "pyproject.toml", "requirements/build.txt", GIT)
+BUILD = "requirements/build.txt"
+BUNDLE = ("gitsync/__init__.py", "gitsync/airflow.py")
 IMAGES = (
-    project("airflow", "3.3.2", "docker/airflow", "requirements/airflow.txt", *PACKAGE),
-    project("gitsync", "0.1.0", "docker/gitsync", "requirements/gitsync.txt", *PACKAGE),
+    project("airflow", "3.3.2", "docker/airflow", "requirements/airflow.txt", BUILD, *BUNDLE, GIT),
+    project("gitsync", "0.1.0", "docker/gitsync", "requirements/gitsync.txt", BUILD, "gitsync", "pyproject.toml", GIT),
     project("git-server", "0.1.0", "hack/images/git-server", GIT),
     stand_in("postgres:17"),
     stand_in("rabbitmq:4.0"),

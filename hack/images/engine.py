@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hack.images import base
 from hack.images.catalog import BASE_IMAGE, Image, ImagesError
-from hack.images.run import have, logged, output, say, succeeds
+from hack.images.run import have, need_packages, succeeds
 
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+if TYPE_CHECKING:
+    from hack.images.run import Run
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class Engine(Protocol):
-    """What building, keeping and pushing need of either."""
+    """What building, keeping and pushing need of either. Long commands go through ``run``."""
 
     name: str
 
-    def conditions(self, image: Image) -> tuple[str, ...]:
-        """Return what the result depends on beside the image's own inputs."""
+    def conditions(self) -> tuple[str, ...]:
+        """Return what every result depends on beside its image's own inputs."""
+        ...
 
-    def build(self, image: Image, context: Path, arguments: dict[str, str], log: Path) -> None:
+    def build(self, image: Image, context: Path, arguments: dict[str, str], run: Run) -> None:
         """Build ``image`` and keep it under its reference."""
+        ...
 
-    def save(self, image: Image, archive: Path, log: Path) -> None:
-        """Write the image that was built last as an archive that container runtimes import."""
+    def save(self, image: Image, archive: Path, run: Run) -> None:
+        """Write what was built last as an archive that container runtimes import."""
+        ...
 
-    def push(self, archive: Path, image: Image, target: str, log: Path) -> None:
-        """Send ``image``, whose archive is at hand, to a registry."""
+    def push(self, image: Image, archive: Path, target: str, run: Run) -> None:
+        """Send ``image``, which ``archive`` holds, to a registry."""
+        ...
 
 
 def build_options(image: Image, context: Path, arguments: dict[str, str]) -> list[str]:
@@ -36,6 +43,7 @@ def build_options(image: Image, context: Path, arguments: dict[str, str]) -> lis
     options = ["--file", str(context / image.dockerfile), "--tag", image.reference]
     for name, value in {"BASE_IMAGE": BASE_IMAGE, **arguments}.items():
         options += ["--build-arg", f"{name}={value}"]
+    # A machine whose connections are signed by a certificate of its own has that one in here.
     bundle = Path(os.environ.get("SSL_CERT_FILE", CERTIFICATES))
     if bundle.is_file():
         options += ["--secret", f"id=ca-bundle,src={bundle}"]
@@ -43,87 +51,76 @@ def build_options(image: Image, context: Path, arguments: dict[str, str]) -> lis
 
 
 class Docker:
-    """Builds with the machine's Docker (or what calls itself so) and leaves official images to their makers."""
+    """Builds with the machine's Docker, or what calls itself so; official images come from their makers."""
 
     name = "docker"
 
-    def conditions(self, image: Image) -> tuple[str, ...]:
-        """Return nothing else: public base images are taken to be what their tags say."""
+    def conditions(self) -> tuple[str, ...]:
+        """Return nothing more: public base images are taken to be what their tags say."""
         return (self.name,)
 
-    def build(self, image: Image, context: Path, arguments: dict[str, str], log: Path) -> None:
-        """Build our own, fetch what is official."""
+    def build(self, image: Image, context: Path, arguments: dict[str, str], run: Run) -> None:
+        """Build what is ours, fetch what is not."""
         if image.official:
-            logged(image.name, ["docker", "pull", image.reference], log)
+            run(["docker", "pull", image.reference])
         else:
-            logged(image.name, ["docker", "build", *build_options(image, context, arguments), str(context)], log)
+            run(["docker", "build", *build_options(image, context, arguments), str(context)])
 
-    def save(self, image: Image, archive: Path, log: Path) -> None:
+    def save(self, image: Image, archive: Path, run: Run) -> None:
         """Write Docker's own format."""
-        logged(image.name, ["docker", "save", "--output", str(archive), image.reference], log)
+        run(["docker", "save", "--output", str(archive), image.reference])
 
-    def push(self, archive: Path, image: Image, target: str, log: Path) -> None:
+    def push(self, image: Image, archive: Path, target: str, run: Run) -> None:
         """Push with the credentials of `docker login`; the archive brings back what was pruned since."""
-        logged(image.name, ["docker", "load", "--input", str(archive)], log)
-        logged(image.name, ["docker", "tag", image.reference, target], log)
-        logged(image.name, ["docker", "push", target], log)
+        run(["docker", "load", "--input", str(archive)])
+        run(["docker", "tag", image.reference, target])
+        run(["docker", "push", target])
 
 
 class Buildah:
-    """Builds without a daemon and without a registry, as root, with everything it keeps under one folder."""
+    """Builds without a daemon and without a registry, as root, with everything it keeps below one folder."""
 
     name = "buildah"
 
-    def __init__(self, storage: Path, base_log: Path) -> None:
-        self._buildah = [
+    def __init__(self, storage: Path) -> None:
+        self._buildah = (
             "buildah",
             *("--storage-driver", "overlay"),
             *("--root", str(storage / "root")),
             *("--runroot", str(storage / "run")),
-        ]
+        )
         self._base = base.month()
-        self._base_log = base_log
 
-    def conditions(self, image: Image) -> tuple[str, ...]:
-        """Return the base, which changes under the same name."""
+    def conditions(self) -> tuple[str, ...]:
+        """Return the base too, which changes under the same name."""
         return (self.name, self._base)
 
-    def build(self, image: Image, context: Path, arguments: dict[str, str], log: Path) -> None:
+    def build(self, image: Image, context: Path, arguments: dict[str, str], run: Run) -> None:
         """Build in a chroot: this works where containers cannot be nested."""
-        base.ensure(self._buildah, self._base, self._base_log)
-        options = ["--isolation", "chroot", "--network", "host", "--pull-never", "--layers", "--format", "docker"]
-        command = [*self._buildah, "build", *options, *build_options(image, context, arguments), str(context)]
-        logged(image.name, command, log)
+        base.ensure(self._buildah, self._base, run)
+        how = ("--isolation", "chroot", "--network", "host", "--pull-never", "--layers", "--format", "docker")
+        run([*self._buildah, "build", *how, *build_options(image, context, arguments), str(context)])
 
-    def save(self, image: Image, archive: Path, log: Path) -> None:
+    def save(self, image: Image, archive: Path, run: Run) -> None:
         """Write the format that Docker writes too."""
-        target = f"docker-archive:{archive}:{image.reference}"
-        logged(image.name, [*self._buildah, "push", "--quiet", image.reference, target], log)
+        run([*self._buildah, "push", "--quiet", image.reference, f"docker-archive:{archive}:{image.reference}"])
 
-    def push(self, archive: Path, image: Image, target: str, log: Path) -> None:
+    def push(self, image: Image, archive: Path, target: str, run: Run) -> None:
         """Copy the archive as it is, with the credentials of `skopeo login`."""
-        logged(image.name, ["skopeo", "copy", f"docker-archive:{archive}", f"docker://{target}"], log)
+        run(["skopeo", "copy", f"docker-archive:{archive}:{image.reference}", f"docker://{target}"])
 
 
-def choose(cache: Path) -> Docker | Buildah:
+def choose(cache: Path) -> Engine:
     """Return the engine that IMAGE_ENGINE names, else Docker if it answers, else buildah."""
-    wanted = os.environ.get("IMAGE_ENGINE") or ("docker" if have("docker") and succeeds("docker", "info") else "buildah")
+    wanted = os.environ.get("IMAGE_ENGINE") or default_name()
     if wanted == "docker":
         return Docker()
-    if wanted != "buildah":
-        raise ImagesError(f"IMAGE_ENGINE is '{wanted}': docker or buildah")
-    need_packages("buildah", "debootstrap", "skopeo")
-    return Buildah(cache / "buildah", cache / "images" / "base.log")
+    if wanted == "buildah":
+        need_packages("buildah", "debootstrap", "skopeo")
+        return Buildah(cache / "buildah")
+    raise ImagesError(f"IMAGE_ENGINE is '{wanted}': docker or buildah")
 
 
-def need_packages(*packages: str) -> None:
-    """Install what is missing of these Debian packages, each of which brings a program of its name."""
-    missing = [package for package in packages if not have(package)]
-    if not missing:
-        return
-    install = ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *missing]
-    if os.geteuid() or not have("apt-get"):
-        raise ImagesError(f"missing: {', '.join(missing)}; as root, run: {' '.join(install)}")
-    say(f"installing {', '.join(missing)}")
-    output(["apt-get", "update", "--quiet=2"])
-    output(install)
+def default_name() -> str:
+    """Return the engine for a machine that we know nothing of."""
+    return "docker" if have("docker") and succeeds("docker", "info") else "buildah"

@@ -1,27 +1,26 @@
-"""Runs other programs: quietly into a log while all is well, loudly when they fail, with a sign of life in between."""
+"""Runs other programs: quietly into a log while all is well, with a sign of life, and loudly when they fail."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from hack.images.catalog import ImagesError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-SIGN_OF_LIFE = 15.0
-"""Seconds of silence after which a running step says how it is doing."""
+    from hack.progress import Step
+
+Run = Callable[[Sequence[str]], None]
+"""Runs one long command of a step to its end, or raises."""
+LOOK = 1.0
+"""Seconds between two looks at a running program."""
 LOG_LINES = 40
 """How much of the log a failure shows."""
-
-
-def say(message: str) -> None:
-    """Print one line, now."""
-    print(message, flush=True)
 
 
 def output(command: Sequence[str]) -> str:
@@ -32,23 +31,32 @@ def output(command: Sequence[str]) -> str:
     return done.stdout.strip()
 
 
-def logged(what: str, command: Sequence[str], log: Path) -> None:
-    """Run a long command, appending what it prints to ``log``."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    with log.open("ab") as file, subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
-    ) as process:
-        while (code := waited(process)) is None:
-            say(f"{what}: {time.monotonic() - started:.0f} s so far: {''.join(last_lines(log, 1))}")
-    if code:
-        raise ImagesError(f"{what} failed ({code}); the end of {log}:\n" + "\n".join(last_lines(log, LOG_LINES)))
+def succeeds(*command: str) -> bool:
+    """Return whether a short command ends well."""
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def waited(process: subprocess.Popen[bytes]) -> int | None:
-    """Return the exit code, or None if the process has not ended within the time between signs of life."""
+def runner(step: Step, log: Path) -> Run:
+    """Return what runs commands as parts of ``step``, appending what they print to ``log``."""
+
+    def run(command: Sequence[str]) -> None:
+        with (
+            log.open("ab") as file,
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT) as process,
+        ):
+            while (code := code_of(process)) is None:
+                step.tick(" ".join(last_lines(log, 1)))
+        if code:
+            end = "\n".join(last_lines(log, LOG_LINES))
+            raise ImagesError(f"{step.title}: `{command[0]}` failed ({code}); the end of {log}:\n{end}")
+
+    return run
+
+
+def code_of(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code, or None if the process runs on for now."""
     try:
-        return process.wait(SIGN_OF_LIFE)
+        return process.wait(LOOK)
     except subprocess.TimeoutExpired:
         return None
 
@@ -64,6 +72,14 @@ def have(*programs: str) -> bool:
     return all(shutil.which(program) for program in programs)
 
 
-def succeeds(*command: str) -> bool:
-    """Return whether a short command ends well."""
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def need_packages(*packages: str) -> None:
+    """Install what is missing of these Debian packages, each of which brings a program of its name."""
+    missing = [package for package in packages if not have(package)]
+    if not missing:
+        return
+    install = ["apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", *missing]
+    if os.geteuid() or not have("apt-get"):
+        raise ImagesError(f"missing: {', '.join(missing)}; as root, run: {' '.join(install)}")
+    print(f"installing {', '.join(missing)}", flush=True)
+    output(["apt-get", "update", "--quiet=2"])
+    output(install)

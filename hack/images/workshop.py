@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hack.images import engine
 from hack.images.inputs import Inputs, gather, key, stage
-from hack.images.run import say
+from hack.images.run import runner
+from hack.progress import step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,24 +55,21 @@ class Workshop:
         return gather(image, self._checkout, self._extra if image.name == "airflow" else {})
 
     def _archive_of(self, inputs: Inputs) -> Path:
-        image = inputs.image
-        return self._archives / f"{image.name}-{key(inputs, *self.engine.conditions(image))}.tar"
+        return self._archives / f"{inputs.image.name}-{key(inputs, *self.engine.conditions())}.tar"
 
     def _make(self, inputs: Inputs, archive: Path) -> None:
         image, log = inputs.image, self.log(inputs.image)
-        say(f"{image.name}: building {image.reference} with {self.engine.name}")
         log.unlink(missing_ok=True)
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="kube-airflow-context-") as context:
-            stage(inputs, Path(context))
-            self.engine.build(image, Path(context), inputs.arguments, log)
-        built = time.monotonic()
-        draft = archive.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        self.engine.save(image, draft, log)
-        draft.rename(archive)
-        size = archive.stat().st_size / 1e6
-        say(f"{image.name}: built in {built - started:.0f} s, {size:.0f} MB written in {time.monotonic() - built:.0f} s")
+        with step(f"building {image.reference} with {self.engine.name}") as current:
+            run = runner(current, log)
+            with tempfile.TemporaryDirectory(prefix="kube-airflow-context-") as context:
+                stage(inputs, Path(context))
+                self.engine.build(image, Path(context), inputs.arguments, run)
+            draft = archive.with_suffix(".new")
+            draft.unlink(missing_ok=True)  # a build that was killed may have left it, and buildah adds to what is there
+            self.engine.save(image, draft, run)
+            draft.rename(archive)
+            current.result = f"{archive.stat().st_size / 1e6:.0f} MB"
         self._remove_old(image)
 
     def _remove_old(self, image: Image) -> None:
