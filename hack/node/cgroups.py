@@ -22,10 +22,12 @@ class Hierarchies:
 
     unified: bool
     mounts: tuple[Path, ...]
+    idle: tuple[Path, ...] = ()
+    """Version 2 beside version 1: it has no controllers, but container tools leave empty groups in it."""
 
 
 def parse_mounts(mountinfo: str) -> Hierarchies:
-    """Read /proc/self/mountinfo; a version 2 mount beside version 1 mounts has no controllers and is left alone."""
+    """Read /proc/self/mountinfo."""
     version_1: list[Path] = []
     version_2: list[Path] = []
     for line in mountinfo.splitlines():
@@ -36,7 +38,7 @@ def parse_mounts(mountinfo: str) -> Hierarchies:
         elif kind == "cgroup2":
             version_2.append(Path(before.split(" ")[4]))
     if version_1:
-        return Hierarchies(unified=False, mounts=tuple(version_1))
+        return Hierarchies(unified=False, mounts=tuple(version_1), idle=tuple(version_2))
     return Hierarchies(unified=True, mounts=tuple(version_2[:1]))
 
 
@@ -114,7 +116,8 @@ def kill(cgroup: str, part: str, limit: float) -> None:
 
 def remove(cgroup: str, limit: float = 10.0) -> None:
     deadline = time.monotonic() + limit
-    for mount in hierarchies().mounts:
+    found = hierarchies()
+    for mount in (*found.mounts, *found.idle):
         group = _below(mount, cgroup)
         while group.exists():
             _remove_tree(group)

@@ -31,6 +31,8 @@ def ctr(
     limit: float = 60.0,
     waiting: Callable[[], None] | None = None,
 ) -> str:
+    if not plan.containerd_socket.exists():
+        raise NodeError(f"the node {plan.name} is not running: start it with `python3 -m hack.node up`")
     address = ("--address", str(plan.containerd_socket), "--namespace", "k8s.io")
     return run(binaries["ctr"], *address, *arguments, limit=limit, waiting=waiting)
 

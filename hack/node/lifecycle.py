@@ -96,13 +96,15 @@ def down(plan: Plan) -> None:
 
 
 def clean(plan: Plan) -> None:
-    with alone(plan), step(f"removing the node {plan.name}"):
-        _stop_programs(plan, ("kubelet",))
-        cgroups.kill(plan.cgroup, "", limit=30.0)
-        leftovers.unmount(plan)
-        network.remove(plan)
-        cgroups.remove(plan.cgroup)
-        leftovers.remove_files(plan)
+    with alone(plan):
+        with step(f"killing the processes of the node {plan.name}"):
+            cgroups.kill(plan.cgroup, "", limit=30.0)
+        with step("removing its mounts, links and control groups"):
+            leftovers.unmount(plan)
+            network.remove(plan)
+            cgroups.remove(plan.cgroup)
+        with step("removing its files"):
+            leftovers.remove_files(plan)
 
 
 def problems(plan: Plan, binaries: Binaries) -> dict[str, str]:

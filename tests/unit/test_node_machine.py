@@ -77,6 +77,7 @@ def test_control_groups_of_version_1_are_several() -> None:
     found = cgroups.parse_mounts(VERSION_1)
     assert not found.unified
     assert [mount.name for mount in found.mounts] == ["cpu,cpuacct", "memory"]
+    assert [mount.name for mount in found.idle] == ["unified"]
     assert cgroups.missing_controllers(found) == ["cpuset", "pids"]
 
 
