@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from hack.progress import step
 from hack.stack.cluster import Cluster, connected
 from hack.stack.instance import CHECKOUT, Instance
 from tests.cluster.instances import UnderTest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AWKWARD = "a\"b'c/d\\e@:#%? $x$(HOME)"
 """A password with everything that quoting, URLs, shells and Kubernetes' own expansion stumble over."""

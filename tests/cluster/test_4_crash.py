@@ -78,13 +78,8 @@ def test_while_the_database_is_away_nothing_is_published(dev: UnderTest) -> None
     published = dev.published()
     dev.instance.kubectl("scale", "statefulset/dev-postgres", "--replicas=0")
     try:
-        eventually(
-            lambda: (
-                not dev.instance.get("pods", "-l", "app.kubernetes.io/name=postgres,kube-airflow/instance=dev")["items"]
-            ),
-            "it is away",
-            dev.findings,
-        )
+        postgres = f"app.kubernetes.io/name=postgres,{dev.instance.selector}"
+        eventually(lambda: not dev.instance.get("pods", "-l", postgres)["items"], "it is away", dev.findings)
         revision = dev.push_lock_dag("without database")
 
         def obstacle() -> bool:
