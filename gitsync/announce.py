@@ -46,6 +46,9 @@ class Announcer:
         waited = time.monotonic() - self._deferred_from if self._deferred_from else 0.0
         metrics.BLOCKING_RUNS.labels(self._source).set(len(facts.runs))
         metrics.DEFERRED_SECONDS.labels(self._source).set(waited)
+        silent = sum(member.silent for member in facts.members)
+        metrics.MEMBERS.labels("silent").set(silent)
+        metrics.MEMBERS.labels("reporting").set(len(facts.members) - silent)
         # Waiting for pods to stage is part of every publication: a log line, but not an Event.
         worth_an_event = bool(facts.runs or facts.obstacle)
         said = (decision.action, facts.candidate, worth_an_event)

@@ -1,0 +1,77 @@
+"""Pushes to a running instance: how long until published and listed, how long the hold, how much memory.
+
+python3 -m tests.bench.publication [PUSHES]     on the instance that `make up` made
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from hack.stack.cluster import connected
+from hack.stack.instance import CHECKOUT, Instance
+from tests.cluster.instances import UnderTest, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLL_SECONDS = 0.05
+
+
+def timed(condition: Callable[[], bool]) -> float:
+    """Seconds until ``condition`` holds."""
+    began = time.monotonic()
+    eventually(condition, "the push arrives")
+    return time.monotonic() - began
+
+
+def push_and_wait(dev: UnderTest, number: int) -> tuple[float, float, float]:
+    """Seconds from a push to published and to listed by the API, and the length of the hold."""
+    revision = dev.push_lock_dag(f"bench {time.time_ns()} {number}")
+    dev.instance.kubectl("exec", "statefulset/dev-gitsync", "--", "gitsync", "look")
+    began = time.monotonic()
+    timed(lambda: dev.published() == revision)
+    published = time.monotonic() - began
+    timed(lambda: bool(dev.airflow.ask("GET", "/dags/lock")["bundle_version"] == revision))
+    listed = time.monotonic() - began
+    return published, listed, dev.status()["last_hold_seconds"]
+
+
+def memory(dev: UnderTest) -> list[tuple[str, str, float]]:
+    """Working set of each container in MiB: resident memory of its processes, from inside."""
+    script = "cat /proc/[0-9]*/smaps_rollup 2>/dev/null | awk '/^Pss:/ {sum += $2} END {print sum / 1024}'"
+    rows = []
+    for pod in dev.instance.get("pods", "--selector", dev.instance.selector)["items"]:
+        spec, name = pod["spec"], pod["metadata"]["name"]
+        sidecars = [c for c in spec.get("initContainers", ()) if c.get("restartPolicy") == "Always"]
+        for container in (*sidecars, *spec["containers"]):
+            command = ("exec", name, "--container", container["name"], "--", "sh", "-c", script)
+            text = dev.instance.cluster.run("--namespace", dev.instance.namespace, *command, check=False)
+            if text.strip():
+                rows.append((name, container["name"], float(text)))
+    return rows
+
+
+def main() -> None:
+    pushes = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    with tempfile.TemporaryDirectory() as directory:
+        dev = UnderTest.connect(Instance(connected(), CHECKOUT / "overlays" / "dev"), Path(directory) / "dags")
+        figures = [push_and_wait(dev, number) for number in range(pushes)]
+    names = ("push to published", "push to listed by the API", "hold")
+    rows = [
+        (name, statistics.median(values), max(values))
+        for name, values in zip(names, zip(*figures, strict=True), strict=True)
+    ]
+    print(tabulate(rows, [f"{pushes} pushes", "median s", "max s"], floatfmt=".3f"))
+    print()
+    print(tabulate(memory(dev), ["pod", "container", "PSS MiB"], floatfmt=".0f"))
+
+
+if __name__ == "__main__":
+    main()
