@@ -120,10 +120,10 @@ def test_the_node_gets_what_it_lacks() -> None:
     airflow, gitsync, postgres = chosen(["airflow", "gitsync", "postgres"])
     archives = {airflow: Path("airflow-1.tar"), gitsync: Path("gitsync-2.tar"), postgres: Path("postgres-3.tar")}
     table = (
-        "docker.io/kube-airflow/airflow:3.3.2 sha256:aa\n"
-        "docker.io/kube-airflow/gitsync:0.1.0 sha256:bb\n"
+        "registry.example/kube-airflow/airflow:3.3.2 sha256:aa\n"
+        "registry.example/kube-airflow/gitsync:0.1.0 sha256:bb\n"
         "localhost/kube-airflow/gitsync:0.1.0 sha256:cc\n"
-        "docker.io/library/postgres:17 sha256:dd\n"
+        "registry.example/library/postgres:17 sha256:dd\n"
     )
     record = {
         airflow.reference: ["airflow-1.tar", "sha256:aa"],
