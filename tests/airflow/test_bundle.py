@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import statistics
 import threading
@@ -144,48 +145,52 @@ def bundle_script(stack: Stack, script: str) -> str:
     return stack.python(prelude + script)
 
 
-def test_a_revision_that_cannot_be_had_is_a_clear_error(stack: Stack) -> None:
-    unknown = "ab" * 20
-    ask = f"error(bundle(version={unknown!r}).initialize)"
-    assert f"revision {unknown} is not on this pod's volume" in bundle_script(stack, ask)
-    assert "no answer" in bundle_script(stack, ask)
-    with sidecar(stack):
-        assert "clear the run" in bundle_script(stack, ask)
-    assert "is not a commit" in bundle_script(stack, "error(bundle(version='../../etc').initialize)")
-
-
-def test_wrong_places_are_named(stack: Stack) -> None:
-    assert "published nothing yet" in bundle_script(stack, "error(bundle(root='/nowhere').initialize)")
-    assert "no directory" in bundle_script(stack, "error(bundle(subdirectory='nowhere').initialize)")
-    assert "inside the repository" in bundle_script(stack, "error(lambda: bundle(subdirectory='a/../..'))")
+def test_what_cannot_be_had_is_a_clear_error(stack: Stack) -> None:
+    lines = bundle_script(
+        stack,
+        """
+error(bundle(version="ab" * 20).initialize)
+error(bundle(version="../../etc").initialize)
+error(bundle(root="/nowhere").initialize)
+error(bundle(subdirectory="nowhere").initialize)
+error(lambda: bundle(subdirectory="a/../.."))
+""",
+    ).splitlines()[-5:]
+    for line, words in zip(
+        lines,
+        (f"revision {'ab' * 20} is not on this pod's volume.*no answer", "is not a commit", "published nothing yet",
+         "no directory", "inside the repository"),
+        strict=True,
+    ):  # fmt: skip
+        assert re.search(words, line), (words, line)
 
 
 def test_one_object_is_one_tree(stack: Stack) -> None:
     """Made without touching the disk; from the first question on its path is the resolved tree, whatever flips."""
     current = stack.dags.store.current()
     script = f"""
-bundle(root="/nowhere")
 bundle(root="/nowhere").view_url_template()
 one = bundle(versioned=False)
 assert one.get_current_version() is None and not one.supports_versioning
 print(one.path)
-began = time.perf_counter()
 two = bundle(version={stack.first!r}, subdirectory="airflow")
 two.initialize()
 print(two.path, two.get_current_version().version)
-print(f"{{(time.perf_counter() - began) * 1000:.2f}} ms", file=sys.stderr)
 three = bundle()
 three.initialize()
 print(three.path, three.get_current_version().version)
+error(bundle(version="ab" * 20).initialize)
 """
+    shutil.rmtree(stack.dags.store.revisions / stack.first, ignore_errors=True)
     with sidecar(stack):
-        lines = bundle_script(stack, script).splitlines()[-3:]
+        lines = bundle_script(stack, script).splitlines()[-4:]
     trees = stack.dags.store.revisions
-    assert lines == [
+    assert lines[:3] == [
         f"{trees / str(current)}",
         f"{trees / stack.first / 'airflow'} {stack.first}",
         f"{trees / str(current)} {current}",
     ]
+    assert "clear the run" in lines[3]
 
 
 def test_a_flip_is_serialized_within_seconds_under_its_own_version(stack: Stack) -> None:
@@ -237,7 +242,7 @@ def _watch(stack: Stack, dag: str, commits: dict[str, str], done: tuple[str, ...
 def test_a_parse_that_a_flip_overtakes_is_repeated(stack: Stack) -> None:
     """
     1. The DAG processor is in the middle of a slow import of the old file when the link moves.
-    2. Airflow records the old content under the new version. Its own next look would be in minutes; ours is in seconds.
+    2. Airflow records the old content under the new version. Its next look would be in minutes; ours is in seconds.
     """
     marks = stack.folder / "imports"
     old = stack.dags.publish(slow("slow", "old", str(marks), 8, "airflow"))
