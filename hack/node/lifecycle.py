@@ -136,7 +136,7 @@ def _stop_outdated(plan: Plan, wanted: list[Program], *, fresh: bool) -> None:
     for program in reversed(wanted):
         same = [process for process in found if process.program == program.name]
         if same and not processes.is_current(plan, program, same):
-            with step(f"stopping {program.name}, it was started otherwise"):
+            with step(f"stopping {program.name}, its settings or its network have changed"):
                 processes.stop(same, STOP_LIMIT)
     if fresh and cgroups.members(plan.cgroup, cgroups.PODS):
         with step("stopping the pods, their network is gone"):
