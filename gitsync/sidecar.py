@@ -157,7 +157,7 @@ class Sidecar:
             self._report = replace(self._report, error=str(error))
         else:
             self._trouble = None
-        if self.replica.store.current() == directive.revision:
+        if directive.revision is not None and self.replica.store.current() == directive.revision:
             # Until we are ready the next answer must come at once: it is the one that confirms.
             heard = directive.serial if self.ready.is_set() else ""
             self._report = replace(self._report, epoch=directive.epoch, heard=heard)

@@ -168,6 +168,21 @@ def test_members_stage_first_and_flip_together(cluster: Cluster, upstream: Upstr
     assert (sidecars[0].root / "current" / "dag").read_text() == "two"
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_member_that_has_nothing_to_do_waits(cluster: Cluster, upstream: Upstream, *, published: bool) -> None:
+    """Before the first publication as after it: a report, a confirmation, and then long polls."""
+    upstream.commit(dag="one")
+    if published:
+        publish(cluster, 1, fetch(cluster, upstream))
+    reports: list[str] = []
+    heard = cluster.fleet.report
+    cluster.fleet.report = lambda pod, report: (reports.append(pod), heard(pod, report))[1]  # type: ignore[method-assign]
+    sidecar = cluster.join("worker-0")
+    eventually(lambda: sidecar.ready() if published else reports, "the member has reported")
+    time.sleep(3)  # a slow machine makes fewer reports, never more
+    assert len(reports) <= 3
+
+
 def test_a_late_pod_starts_from_what_is_published(cluster: Cluster, upstream: Upstream) -> None:
     upstream.commit(dag="one")
     published = fetch(cluster, upstream)
