@@ -42,7 +42,7 @@ sql() {
 
 make_database() {
   [[ $POSTGRES_DB == postgres ]] ||
-    POSTGRES_DB=postgres sql --set=name="$POSTGRES_DB" <<< 'create database :"name";'
+    createdb --username "$POSTGRES_USER" --no-password --maintenance-db postgres -- "$POSTGRES_DB"
 }
 
 run_init_scripts() {
