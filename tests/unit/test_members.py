@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gitsync.protocol import Report
     from tests.unit.conftest import Upstream
 
 PATIENCE = 60.0
@@ -58,13 +59,21 @@ def get(url: str, token: str | None = None, method: str = "GET") -> tuple[int, s
         return 0, str(error)
 
 
+class CountingFleet(Fleet):
+    reports = 0
+
+    def report(self, pod: str, report: Report) -> None:
+        self.reports += 1
+        super().report(pod, report)
+
+
 @dataclass
 class Cluster:
     """One controller's server, and sidecars as processes."""
 
     root: Path
     mirror: Mirror
-    fleet: Fleet
+    fleet: CountingFleet
     port: int = 0
     looked: list[float] = field(default_factory=list)
     stack: ExitStack = field(default_factory=ExitStack)
@@ -131,7 +140,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     (tmp_path / "operator").write_text("operator-token\n")
     mirror = Mirror(tmp_path / "dags.git")
     mirror.prepare()
-    cluster = Cluster(tmp_path, mirror, Fleet(silent_after=60))
+    cluster = Cluster(tmp_path, mirror, CountingFleet(silent_after=60))
     with cluster.stack:
         cluster.port = cluster.serve()
         yield cluster
@@ -174,13 +183,10 @@ def test_a_member_that_has_nothing_to_do_waits(cluster: Cluster, upstream: Upstr
     upstream.commit(dag="one")
     if published:
         publish(cluster, 1, fetch(cluster, upstream))
-    reports: list[str] = []
-    heard = cluster.fleet.report
-    cluster.fleet.report = lambda pod, report: (reports.append(pod), heard(pod, report))[1]  # type: ignore[method-assign]
     sidecar = cluster.join("worker-0")
-    eventually(lambda: sidecar.ready() if published else reports, "the member has reported")
+    eventually(lambda: sidecar.ready() if published else cluster.fleet.reports, "the member has reported")
     time.sleep(3)  # a slow machine makes fewer reports, never more
-    assert len(reports) <= 3
+    assert cluster.fleet.reports <= 3
 
 
 def test_a_late_pod_starts_from_what_is_published(cluster: Cluster, upstream: Upstream) -> None:
