@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,9 @@ from hack.node.errors import NodeError
 
 if TYPE_CHECKING:
     from hack.node.plan import Plan
+    from hack.progress import Step
+
+REMOVE_LIMIT = 300.0
 
 CNI_RESULTS = Path("/var/lib/cni/results")
 DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
@@ -33,11 +36,14 @@ def unmount(plan: Plan) -> None:
         raise NodeError(f"still mounted: {', '.join(map(str, left))}; nothing below was removed")
 
 
-def remove_files(plan: Plan) -> None:
-    """Only after ``unmount``: a mount below would be emptied too."""
+def remove_files(plan: Plan, current: Step) -> None:
+    """Only after ``unmount``: what is mounted is not the node's to empty."""
     for folder in (plan.run, plan.state):
-        if folder.exists():
-            shutil.rmtree(folder)
+        run(
+            *("rm", "--recursive", "--force", "--one-file-system", str(folder)),
+            limit=REMOVE_LIMIT,
+            waiting=partial(current.tick, str(folder)),
+        )
     for result in CNI_RESULTS.glob("*"):
         if is_result_of(plan.name, result.name):
             result.unlink()

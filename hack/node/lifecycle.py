@@ -103,8 +103,8 @@ def clean(plan: Plan) -> None:
             leftovers.unmount(plan)
             network.remove(plan)
             cgroups.remove(plan.cgroup)
-        with step("removing its files"):
-            leftovers.remove_files(plan)
+        with step("removing its files") as current:
+            leftovers.remove_files(plan, current)
 
 
 def problems(plan: Plan, binaries: Binaries) -> dict[str, str]:
