@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gitsync.credentials import Credentials
 from gitsync.decide import Scope
@@ -35,6 +35,11 @@ def _ref(ref: str) -> str:
     return ref
 
 
+def _off(scope: object) -> object:
+    # YAML reads a bare `off` as false.
+    return Scope.OFF if scope is False else scope
+
+
 class SourceSettings(_Settings):
     """One repository and ref, published as one bundle."""
 
@@ -52,7 +57,7 @@ class SourceSettings(_Settings):
 
 
 class LockSettings(_Settings):
-    scope: Scope = Scope.GLOBAL
+    scope: Annotated[Scope, BeforeValidator(_off)] = Scope.GLOBAL
     wait: Annotated[float, Field(gt=0)] = 10.0
     """Seconds to wait for the hold."""
     limit: Annotated[float, Field(gt=1)] = 45.0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitsync.decide import Scope
 from gitsync.errors import SettingsError
 from gitsync.settings import load
 
@@ -23,6 +24,13 @@ def test_a_good_file_with_a_value_from_the_environment(tmp_path: Path) -> None:
     file.write_text(GOOD)
     source = load(file, {"HOST": "git.example.org"}).sources[0]
     assert (source.repo, source.period) == ("https://git.example.org/dags.git", 5)
+
+
+@pytest.mark.parametrize("written", ["off", '"off"'])
+def test_off_is_off_as_people_write_it(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "gitsync.yaml"
+    file.write_text(f"{GOOD}lock: {{scope: {written}}}\n")
+    assert load(file, {"HOST": "git.example.org"}).lock.scope is Scope.OFF
 
 
 @pytest.mark.parametrize(
