@@ -213,6 +213,12 @@ def mappings(value: object, path: str = "") -> list[tuple[str, dict[str, str]]]:
     return result
 
 
+def test_everything_that_selects_names_the_instance(built: tuple[Object, ...]) -> None:
+    for found in of_kind(built, "Service", "Deployment", "StatefulSet", "PodDisruptionBudget"):
+        selector = found["spec"]["selector"]
+        assert "kube-airflow/instance" in selector.get("matchLabels", selector), f"{found['kind']} {name(found)}"
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_instance_label_is_the_overlays_name(overlay: str) -> None:
     for each in of_kind(build(directory(overlay)), *WORKLOADS):
