@@ -26,14 +26,17 @@ PATHS = {"coredns": "/ready"}
 def problem(plan: Plan, binaries: Binaries, program: str) -> str:
     """What is wrong with it, or nothing."""
     checks: dict[str, Callable[[], str]] = {
-        "containerd": lambda: _said(lambda: images.ctr(plan, binaries, "images", "list", "--quiet")),
-        "kube-apiserver": lambda: failed_checks(_said(lambda: cluster.kubectl(plan, binaries, "get", "--raw=/readyz"))),
+        "containerd": lambda: error_of(lambda: images.ctr(plan, binaries, "images", "list", "--quiet")),
+        "kube-apiserver": lambda: failed_checks(
+            error_of(lambda: cluster.kubectl(plan, binaries, "get", "--raw=/readyz"))
+        ),
         "kubelet": lambda: _kubelet_problem(plan, binaries),
     }
     return checks[program]() if program in checks else _http_problem(plan, program)
 
 
-def _said(attempt: Callable[[], str]) -> str:
+def error_of(attempt: Callable[[], object]) -> str:
+    """What the attempt failed with, or nothing."""
     try:
         attempt()
     except NodeError as error:
@@ -50,7 +53,7 @@ def failed_checks(answer: str) -> str:
 def _kubelet_problem(plan: Plan, binaries: Binaries) -> str:
     """Ask it by way of the API server: the node's condition alone stays "Ready" for a while after its death."""
     path = f"/api/v1/nodes/{plan.name}/proxy/healthz"
-    return _said(lambda: cluster.kubectl(plan, binaries, "get", f"--raw={path}")) or cluster.node_problem(
+    return error_of(lambda: cluster.kubectl(plan, binaries, "get", f"--raw={path}")) or cluster.node_problem(
         plan, binaries
     )
 

@@ -153,13 +153,28 @@ def _start_missing(plan: Plan, binaries: Binaries, wanted: list[Program]) -> Non
                 _wait_healthy(plan, binaries, program.name, current)
             if program.name == "containerd":
                 images.load_pause(plan, binaries)
+            if program.name == "kube-apiserver":
+                _apply_objects(plan, binaries, current)
         started = [program.name for program in wanted if program.name not in alive]
         current.result = ", ".join(started) or "all are running"
 
 
+def _apply_objects(plan: Plan, binaries: Binaries, current: Step) -> None:
+    """Before CoreDNS starts, which else is refused and asks again only after a while.
+
+    A new API server may be ready a moment before it has made the namespace kube-system.
+    """
+    _wait(
+        plan,
+        "the name service and the volumes cannot be declared",
+        lambda: health.error_of(lambda: cluster.apply_objects(plan, binaries)),
+        NEEDS["kube-apiserver"],
+        current,
+    )
+
+
 def _finish(plan: Plan, binaries: Binaries) -> None:
     with step("waiting for the node to be ready") as current:
-        cluster.apply_objects(plan, binaries)
         for name in PROGRAMS:
             _wait_healthy(plan, binaries, name, current)
         _wait(
