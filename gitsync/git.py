@@ -61,6 +61,10 @@ class CommandFailed(GitSyncError):
         self.stderr = stderr
 
 
+class CommandTimedOut(GitSyncError):
+    """A git command, and all it had started, was killed at its time limit."""
+
+
 def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
 
@@ -88,7 +92,7 @@ def run(*args: str, env: Mapping[str, str], timeout: float) -> str:
     """Run one command and return what it printed.
 
     On ``timeout`` (seconds) the whole process group is killed: ssh, remote helpers and credential helpers too.
-    Raises TimeoutError or CommandFailed.
+    Raises CommandTimedOut or CommandFailed.
     """
     with subprocess.Popen(
         ["git", *args],
@@ -106,7 +110,7 @@ def run(*args: str, env: Mapping[str, str], timeout: float) -> str:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if isinstance(error, subprocess.TimeoutExpired):
-                raise TimeoutError from None
+                raise CommandTimedOut(f"git {_subcommand(args)} took longer than {timeout:.0f} s") from None
             raise
     if process.returncode:
         raise CommandFailed(_subcommand(args), stderr)
@@ -170,7 +174,7 @@ class Mirror:
                 env=remote.env, config=remote.config,
             )  # fmt: skip
             return self._git("rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}").strip()
-        except TimeoutError:
+        except CommandTimedOut:
             message = f"{redacted(remote.url)} did not answer within {self.timeout:.0f} s"
             raise RemoteError("TimedOut", message) from None
         except CommandFailed as failure:
@@ -209,8 +213,8 @@ class Mirror:
         try:
             self._git("read-tree", revision, env=env)
             self._git("checkout-index", "--all", "--force", "--quiet", env=env)
-        except (CommandFailed, TimeoutError) as error:
-            message = f"cannot write the tree of {revision}: {error or 'timed out'}; check the volume's free space"
+        except (CommandFailed, CommandTimedOut) as error:
+            message = f"cannot write the tree of {revision}: {error}; check the volume's free space"
             raise StoreError(message) from error
         finally:
             index.unlink(missing_ok=True)

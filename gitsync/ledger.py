@@ -59,7 +59,8 @@ class Ledger:
         behind = self._flip(members)
         if behind and record.previous is not None:
             why = f"{', '.join(sorted(behind))} did not follow within {self.within:.0f} s"
-            self.undo(members, why)
+            # Those that do not answer now would only lengthen the hold; they hear it when they answer again.
+            self.undo(set(members) - behind, why)
             raise FlipFailed(why)
         self._write(replace(record, phase=Phase.PUBLISHED))
         self.announcer.published(record)

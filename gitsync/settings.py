@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gitsync.credentials import Credentials
 from gitsync.decide import Scope
@@ -87,6 +87,12 @@ class Settings(_Settings):
     database: DatabaseSettings
     lock: LockSettings = LockSettings()
     fleet: FleetSettings = FleetSettings()
+
+    @model_validator(mode="after")
+    def _hold_outlasts_the_flip(self) -> Settings:
+        if self.lock.limit <= 2 * self.fleet.flip_within:
+            raise ValueError("lock.limit must be more than twice fleet.flip_within: a flip may have to be taken back")
+        return self
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -145,6 +145,9 @@ class Sidecar:
     def _turn(self) -> None:
         asked = self._state()
         directive = self._controller.ask(asked)
+        if directive.revision not in (None, asked.current):
+            # The answer may have waited in a process that was stopped, and been taken back meanwhile.
+            directive = self._controller.ask(replace(asked, heard=""))
         # A pod that joins during a publication is ready only once it has what was published meanwhile.
         if directive.revision is not None and asked.current == directive.revision:
             self.ready.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -210,6 +211,25 @@ def test_a_member_that_does_not_follow_is_named(cluster: Cluster, upstream: Upst
     assert cluster.fleet.wait_until_at(directive, ["worker-0"], 1) == {"worker-0"}
     eventually(lambda: cluster.fleet.members([sidecar.pod], None)[0].error, "the member says why")
     assert sidecar.current == revision, "what it has stays"
+
+
+def test_a_member_that_hung_does_not_follow_what_was_taken_back(cluster: Cluster, upstream: Upstream) -> None:
+    """Stopped while it polls; told to flip, and told to stay; when it goes on it has never flipped."""
+    upstream.commit(dag="one")
+    old = fetch(cluster, upstream)
+    sidecar, other = cluster.join("worker-0"), cluster.join("worker-1")
+    publish(cluster, 1, old, sidecar, other)
+    eventually(lambda: sidecar.ready() and other.ready(), "both are ready, and poll")
+    upstream.commit(dag="two")
+    new = fetch(cluster, upstream)
+    assert sidecar.process is not None
+    sidecar.process.send_signal(signal.SIGSTOP)
+    # Once the other has flipped, the answer is on its way to the one that cannot read it, too.
+    assert publish(cluster, 2, new, other) == frozenset()
+    cluster.fleet.direct(Directive(epoch=3, revision=old))
+    sidecar.process.send_signal(signal.SIGCONT)
+    assert cluster.fleet.wait_until_at(cluster.fleet.directive, ["worker-0"], PATIENCE) == frozenset()
+    assert new not in (cluster.root / "worker-0.log").read_text()
 
 
 def test_an_old_revision_is_staged_on_demand(cluster: Cluster, upstream: Upstream) -> None:

@@ -44,6 +44,7 @@ def test_off_is_off_as_people_write_it(tmp_path: Path, written: str) -> None:
         pytest.param("database: {host: x}", "sources: Field required", id="no-source"),
         pytest.param(GOOD.replace("{host: postgres}", "{}"), r"database\.host", id="no-database-host"),
         pytest.param(GOOD + "lock: {scope: some}", r"lock\.scope", id="unknown-scope"),
+        pytest.param(GOOD + "lock: {limit: 15}", r"lock\.limit .* fleet\.flip_within", id="hold-ends-before-the-flip"),
         pytest.param(GOOD.replace("HOST", "ELSEWHERE"), r"\$\{ELSEWHERE\}", id="variable-not-set"),
         pytest.param("sources: [", "is not YAML", id="not-yaml"),
         pytest.param("", "the file", id="empty"),
