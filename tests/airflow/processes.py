@@ -60,10 +60,14 @@ class Process:
             raise RuntimeError(f"{self.name} ended with {self._process.returncode}:\n{self.tail()}")
         return True
 
+    def ask_to_stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(self._stop)
+
     def end(self, limit: float = 30) -> None:
         """Ask it to stop, then make it; what it left in its session goes too."""
         if self._process.poll() is None:
-            self._process.send_signal(self._stop)
+            self.ask_to_stop()
             try:
                 self._process.wait(limit)
             except subprocess.TimeoutExpired:

@@ -37,6 +37,7 @@ class Stack:
         self.logs = self.folder / "logs"
         self.logs.mkdir(mode=0o755)
         self.processes: list[Process] = []
+        self.airflow_processes: list[Process] = []
         self.postgres = Postgres(self.folder / "postgres", self.logs)
         self.rabbitmq = RabbitMQ(self.folder / "rabbitmq", self.logs)
         self.dags = Trees(self.folder / "dags")
@@ -75,7 +76,8 @@ class Stack:
         }
         for name, args in components.items():
             command = [str(self.environment / "bin/airflow"), *args]
-            self.processes.append(Process(name, command, logs=self.logs, env=self.env))
+            self.airflow_processes.append(Process(name, command, logs=self.logs, env=self.env))
+            self.processes.append(self.airflow_processes[-1])
         worker = self.logs / "worker.log"
         wait_until("the API server answers", lambda: self._alive() and accepts(self.api_port), 300)
         wait_until("the scheduler and the DAG processor beat", lambda: self._alive() and self._healthy(), 300, poll=0.5)
@@ -91,6 +93,8 @@ class Stack:
         return all(health[name]["status"] == "healthy" for name in ("metadatabase", "scheduler", "dag_processor"))
 
     def stop(self) -> None:
+        for process in self.airflow_processes:
+            process.ask_to_stop()  # together; each takes seconds, and none needs the others
         for process in reversed(self.processes):
             process.end()
         shutil.rmtree(self.folder, ignore_errors=True)
