@@ -62,16 +62,24 @@ class Publisher:
         self._fleet.forget_absent(pods)
         if candidate is not None:
             self._fleet.direct(replace(self._fleet.directive, stage=(candidate,)))
-        self._decide(candidate, pods, partial(self._database.blocking, self._ledger.source))
+        runs = partial(self._database.blocking, self._ledger.source)
+        self._decide(candidate, pods, runs)
         if self.decision.action is Action.PUBLISH:
-            with self._held() as runs:
-                # Decided again where no task can start: this closes the gap between check and flip.
-                self._decide(candidate, self._cluster.pods(), runs)
-                if self.decision.action is Action.PUBLISH:
-                    self._publish()
-            self._let_unused_go()
+            self._publish_under_hold(candidate)
         elif self.decision.action is Action.PUBLISH_UNHELD:
             self._publish()
+        else:
+            return
+        # What is true now, for `status`: published, or taken back and why.
+        self._decide(candidate, self._cluster.pods(), runs)
+
+    def _publish_under_hold(self, candidate: str | None) -> None:
+        with self._held() as runs:
+            # Decided again where no task can start: this closes the gap between check and flip.
+            self._decide(candidate, self._cluster.pods(), runs)
+            if self.decision.action is Action.PUBLISH:
+                self._publish()
+        self._let_unused_go()
 
     def _publish(self) -> None:
         candidate = self.facts.candidate or ""

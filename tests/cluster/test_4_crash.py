@@ -51,7 +51,7 @@ def test_a_pod_that_does_not_follow_takes_the_update_back(dev: UnderTest) -> Non
     events = dev.instance.get("events", "--field-selector", "reason=FlipFailed")["items"]
     assert any(revision[:12] in event["message"] and "dev-worker-0" in event["message"] for event in events)
     dev.wait_published(revision)
-    assert set(members(dev).values()) == {revision}
+    eventually(lambda: set(members(dev).values()) == {revision}, "all pods have the update", dev.findings)
 
 
 def test_a_controller_that_dies_between_commit_and_flip_mixes_nothing(dev: UnderTest) -> None:
