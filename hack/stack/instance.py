@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import hack
 from hack.stack.cluster import Cluster, StackError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(hack.__file__).resolve().parents[1]
 START_SECONDS = 900.0
+LISTEN_SECONDS = 120.0
 IMAGES = ("airflow", "gitsync", "git-server")
 
 
@@ -117,6 +119,7 @@ class Instance:
     def reach(self, service: str, port: int) -> Iterator[str]:
         """``http://host:port`` at which ``service`` answers from here."""
         if url := self.url(service, port):
+            wait_until_it_listens(url)
             yield url
             return
         with socket.socket() as probe:
@@ -140,3 +143,18 @@ class Instance:
             if found["port"] == port and "nodePort" in found:
                 return f"http://{self.cluster.address}:{found['nodePort']}"
         return None
+
+
+def wait_until_it_listens(url: str) -> None:
+    """A node port answers some moments after its pod is ready: kube-proxy has to hear of it."""
+    parts = urlsplit(url)
+    deadline = time.monotonic() + LISTEN_SECONDS
+    while True:
+        try:
+            socket.create_connection((parts.hostname, parts.port), timeout=5).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise StackError(f"{url} does not answer after {LISTEN_SECONDS:.0f} s: {error}") from error
+            time.sleep(0.2)
+        else:
+            return
