@@ -35,7 +35,6 @@ class Announcer:
         self._said: tuple[Action, str | None, bool] | None = None
         self._deferred_from: float | None = None
         self.deferred_since: str | None = None
-        self.published_at: str | None = None
 
     def decided(self, decision: Decision, facts: Facts) -> None:
         deferred = decision.action is Action.DEFER
@@ -60,7 +59,6 @@ class Announcer:
         self._said = said
 
     def published(self, record: Record) -> None:
-        self.published_at = now()
         metrics.PUBLICATIONS.labels(self._source, "published").inc()
         metrics.PUBLISHED_AT.labels(self._source).set_to_current_time()
         metrics.EPOCH.labels(self._source).set(record.epoch)

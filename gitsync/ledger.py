@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitsync.announce import now
 from gitsync.errors import ClusterError, GitSyncError
 from gitsync.protocol import Directive
 from gitsync.record import Phase, Record
@@ -62,7 +63,7 @@ class Ledger:
             # Those that do not answer now would only lengthen the hold; they hear it when they answer again.
             self.undo(set(members) - behind, why)
             raise FlipFailed(why)
-        self._write(replace(record, phase=Phase.PUBLISHED))
+        self._write(replace(record, phase=Phase.PUBLISHED, at=now()))
         self.announcer.published(record)
 
     def undo(self, members: Collection[str], why: str) -> None:
@@ -70,7 +71,7 @@ class Ledger:
         undone = self.ours
         self._write(undone.following(undone.previous))
         self._flip(members)
-        self._write(replace(self.ours, phase=Phase.PUBLISHED))
+        self._write(replace(self.ours, phase=Phase.PUBLISHED, at=now()))
         self.announcer.undone(undone, why)
 
     def _flip(self, members: Collection[str]) -> frozenset[str]:

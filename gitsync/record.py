@@ -24,6 +24,8 @@ class Record:
     revision: str | None = None
     previous: str | None = None
     phase: Phase = Phase.PUBLISHED
+    at: str | None = None
+    """When it was published, ISO 8601: shown to people, never compared."""
     leader: str = ""
     """Who wrote this record: taking over rewrites it, so that an earlier leader's next write fails."""
 

@@ -34,7 +34,7 @@ def of_source(source: Source, publisher: Publisher, record: Record | None, annou
             "epoch": record.epoch if record else None,
             "previous": record.previous if record else None,
             "phase": record.phase if record else None,
-            "at": announcer.published_at,
+            "at": record.at if record else None,
         },
         "decision": {"action": decision.action.value, "reason": decision.reason},
         "deferred_since": announcer.deferred_since if deferred else None,

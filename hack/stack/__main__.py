@@ -51,6 +51,7 @@ def up(overlay: Path) -> None:
     with step("Git server") as current:
         instance.wait_until_ready(current, only="git-server")
         current.result = push_example(instance)
+        look(instance)
     with step("all pods ready") as current:
         instance.wait_until_ready(current)
     run_example(instance)
@@ -115,6 +116,12 @@ def push_example(instance: Instance) -> str:
         git(*work, *identity, "commit", "--quiet", "--message=Say hello")
         git(*work, "push", "--quiet", remote, "main")
         return "pushed the example DAGs"
+
+
+def look(instance: Instance) -> None:
+    """Have gitsync look now: it may have tried in vain before, and pause. One that is not up looks when it starts."""
+    name = f"statefulset/{instance.name}-gitsync"
+    instance.cluster.run("--namespace", instance.namespace, "exec", name, "--", "gitsync", "look", check=False)
 
 
 def repository(instance: Instance, server: str) -> str:
