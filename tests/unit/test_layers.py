@@ -1,0 +1,56 @@
+"""Each module talks to one outside thing, and what stands in every pod stays small."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gitsync
+
+PACKAGE = Path(gitsync.__file__).parent
+OWNERS = {
+    "aiohttp": {"server"},
+    "airflow": {"airflow"},
+    "kubernetes": {"kube"},
+    "prometheus_client": {"metrics", "server"},
+    "psycopg": {"runs"},
+    "pydantic": {"settings"},
+    "subprocess": {"git"},
+    "tabulate": {"status"},
+    "yaml": {"settings"},
+}
+
+
+def imported(module: Path) -> set[str]:
+    """Top-level packages that a module imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_one_module_talks_to_each_outside_thing(package: str) -> None:
+    users = {module.stem for module in PACKAGE.glob("*.py") if package in imported(module)}
+    assert users == OWNERS[package]
+
+
+@pytest.mark.parametrize("command", ["gitsync.sidecar", "gitsync.once", "gitsync.cli"])
+def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) -> None:
+    script = f"import sys, {command}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert not set(loaded.stdout.split()) & set(OWNERS) - {"subprocess"}
+
+
+def test_airflows_image_needs_of_gitsync_only_the_bundle() -> None:
+    """The image has `gitsync/airflow.py` alone, so that a new controller does not replace workers."""
+    source = (PACKAGE / "airflow.py").read_text()
+    names = {node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
+    assert not {name for name in names if name and name.startswith("gitsync")}
