@@ -180,14 +180,14 @@ def test_members_stage_first_and_flip_together(cluster: Cluster, upstream: Upstr
 
 @pytest.mark.parametrize("published", [False, True])
 def test_a_member_that_has_nothing_to_do_waits(cluster: Cluster, upstream: Upstream, *, published: bool) -> None:
-    """Before the first publication as after it: a report, a confirmation, and then long polls."""
+    """Before the first publication as after it: at most a report, two confirmations, and then long polls."""
     upstream.commit(dag="one")
     if published:
         publish(cluster, 1, fetch(cluster, upstream))
     sidecar = cluster.join("worker-0")
     eventually(lambda: sidecar.ready() if published else cluster.fleet.reports, "the member has reported")
     time.sleep(3)  # a slow machine makes fewer reports, never more
-    assert cluster.fleet.reports <= 3
+    assert cluster.fleet.reports <= 4
 
 
 def test_a_late_pod_starts_from_what_is_published(cluster: Cluster, upstream: Upstream) -> None:
