@@ -196,8 +196,8 @@ error(bundle(version="ab" * 20).initialize)
 def test_a_flip_is_serialized_within_seconds_under_its_own_version(stack: Stack) -> None:
     """
     Each commit is staged, parsed once more in its old form, and only then flipped to: its files are then older than
-    their last parse, which is how a deferred publication looks to Airflow. A flip may meet a parse under way, and is
-    then recorded wrongly until the parse is repeated; that is the exception, and over when the next flip is made.
+    their last parse, which is how a deferred publication looks to Airflow. A flip may still meet a parse under way, and
+    is then recorded wrongly until the parse is repeated: the exception, and over when the next flip is made.
     """
     commits = {stack.dags.publish(simple("changing", "content 0", "airflow")): "content 0"}
     wait_until("the DAG is known", lambda: serialized(stack, "changing") in commits)
@@ -221,6 +221,11 @@ def _parse_again(stack: Stack, dag: str) -> None:
     before = parsed()
     ask_for_parsing(stack, f"{dag}.py")
     wait_until("the file is parsed again", lambda: parsed() != before)
+    settled = (
+        "SELECT now() - last_parsed_time > '2 s' AND NOT EXISTS (SELECT FROM dag_priority_parsing_request)"
+        " FROM dag WHERE dag_id = %s"
+    )
+    wait_until("no parse of it is under way", lambda: stack.row(settled, dag) == (True,))
 
 
 def _watch(stack: Stack, dag: str, commits: dict[str, str], done: tuple[str, ...]) -> list[tuple[object, ...]]:
