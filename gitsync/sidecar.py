@@ -175,7 +175,7 @@ class Sidecar:
         self._trouble = trouble
 
 
-class _Server(ThreadingHTTPServer):
+class PodServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, sidecar: Sidecar, port: int) -> None:
@@ -186,7 +186,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     """The pod's own questions: probes, and ``GET /revisions/<sha>`` from Airflow."""
 
-    server: _Server
+    server: PodServer
 
     def do_GET(self) -> None:
         if self.path == "/livez":
@@ -229,5 +229,5 @@ def main(url: str, root: Path, source: str, token_file: Path, port: int) -> None
     controller = Controller(url.rstrip("/"), os.environ["POD_NAME"], token_file)
     replica = Replica(root, partial(controller.remote, source))
     sidecar = Sidecar(replica, controller, os.environ["POD_UID"])
-    threading.Thread(target=_Server(sidecar, port).serve_forever, name="http", daemon=True).start()
+    threading.Thread(target=PodServer(sidecar, port).serve_forever, name="http", daemon=True).start()
     sidecar.run()

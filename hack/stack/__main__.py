@@ -6,9 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from hack.node import build, lifecycle
 from hack.node import images as node_images
@@ -16,14 +14,16 @@ from hack.node.errors import NodeError
 from hack.node.plan import plan_from_environment
 from hack.progress import step
 from hack.stack import cluster as clusters
+from hack.stack import dags
 from hack.stack.airflow import Airflow
 from hack.stack.instance import CHECKOUT, Instance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXAMPLE = CHECKOUT / "examples" / "dags"
 EXAMPLE_DAG = "hello"
+FORWARDED = "http://127.0.0.1:8418"
+"""Where the Git server is when the cluster's node ports cannot be reached from here."""
 
 
 def main() -> int:
@@ -48,13 +48,15 @@ def up(overlay: Path) -> None:
     instance = Instance(cluster, overlay)
     changed = provide_images()
     apply_all(instance, changed)
-    with step("Git server") as current:
-        instance.wait_until_ready(current, only="git-server")
-        current.result = push_example(instance)
-        look(instance)
+    if instance.has_git_server:
+        with step("Git server") as current:
+            instance.wait_until_ready(current, only="git-server")
+            current.result = dags.push_example(instance)
+            dags.look(instance)
     with step("all pods ready") as current:
         instance.wait_until_ready(current)
-    run_example(instance)
+    if instance.has_git_server:
+        run_example(instance)
     say_where(instance)
 
 
@@ -85,7 +87,7 @@ def loaded_images() -> dict[str, str]:
 def apply_all(instance: Instance, changed: list[str]) -> None:
     with step(f"overlays/{instance.name}"):
         instance.cluster.run("apply", "-f", str(CHECKOUT / "overlays" / "namespace.yaml"))
-        instance.make_secrets(*(["--dev"] if (instance.overlay / "git-server").is_dir() else []))
+        instance.make_secrets(*(["--dev"] if instance.has_git_server else []))
         instance.apply(os.environ.get("IMAGE_REGISTRY", "").rstrip("/"))
         instance.restart_users_of(changed)
 
@@ -103,48 +105,9 @@ def down(overlay: Path) -> None:
         lifecycle.down(plan_from_environment())
 
 
-def push_example(instance: Instance) -> str:
-    """Push the example DAGs to a repository that is still empty."""
-    with instance.reach("git-server", 8080) as server, tempfile.TemporaryDirectory() as directory:
-        remote = repository(instance, server)
-        if git("ls-remote", remote, "refs/heads/main"):
-            return "the DAG repository has commits"
-        work = ("-C", directory)
-        git(*work, "init", "--quiet", "--initial-branch=main")
-        git(f"--git-dir={directory}/.git", f"--work-tree={EXAMPLE}", "add", ".")
-        identity = ("-c", "user.name=kube-airflow", "-c", "user.email=kube-airflow@localhost")
-        git(*work, *identity, "commit", "--quiet", "--message=Say hello")
-        git(*work, "push", "--quiet", remote, "main")
-        return "pushed the example DAGs"
-
-
-def look(instance: Instance) -> None:
-    """Have gitsync look now: it may have tried in vain before, and pause. One that is not up looks when it starts."""
-    name = f"statefulset/{instance.name}-gitsync"
-    instance.cluster.run("--namespace", instance.namespace, "exec", name, "--", "gitsync", "look", check=False)
-
-
-def repository(instance: Instance, server: str) -> str:
-    """The DAG repository's address with the password in it."""
-    password = secret(instance, "git-server", "password")
-    return server.replace("http://", f"http://git:{quote(password, safe='')}@") + "/dags.git"
-
-
-def secret(instance: Instance, name: str, key: str) -> str:
-    template = f'go-template={{{{index .data "{key}" | base64decode}}}}'
-    return instance.kubectl("get", "secret", f"{instance.name}-{name}", "-o", template)
-
-
-def git(*arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise clusters.StackError(f"git: {result.stderr.strip()}")
-    return result.stdout
-
-
 def run_example(instance: Instance) -> None:
     with step(f"DAG {EXAMPLE_DAG}") as current, instance.reach("api-server", 8080) as url:
-        airflow = Airflow(url, "admin", secret(instance, "airflow", "admin-password"))
+        airflow = Airflow(url, "admin", instance.secret("airflow", "admin-password"))
         airflow.wait_for_dag(EXAMPLE_DAG, current)
         found = airflow.wait_for_run(EXAMPLE_DAG, airflow.trigger(EXAMPLE_DAG), current)
         current.result = f"success on commit {found['bundle_version']}"
@@ -152,10 +115,13 @@ def run_example(instance: Instance) -> None:
 
 def say_where(instance: Instance) -> None:
     web = instance.url("api-server", 8080) or "make browse-web"
-    server = instance.url("git-server", 8080)
-    clone = repository(instance, server) if server else f"kubectl port-forward service/{instance.name}-git-server"
-    print(f"web page    {web}  (user admin, password {secret(instance, 'airflow', 'admin-password')})")
-    print(f"DAGs        git clone {clone}")
+    print(f"web page    {web}  (user admin, password {instance.secret('airflow', 'admin-password')})")
+    if instance.has_git_server:
+        server = instance.url("git-server", 8080)
+        print(f"DAGs        git clone {dags.address(instance, server or FORWARDED)}")
+        if server is None:
+            forward = f"port-forward service/{instance.name}-git-server {FORWARDED.rpartition(':')[2]}:8080"
+            print(f"            while this runs: kubectl -n {instance.namespace} {forward}")
     if instance.cluster.kubeconfig:
         print(f"kubectl     export KUBECONFIG={instance.cluster.kubeconfig}; kubectl -n {instance.namespace} get pods")
     print("why is a commit not live?   make status")

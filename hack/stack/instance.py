@@ -40,6 +40,11 @@ class Instance:
         return self.overlay.name
 
     @property
+    def has_git_server(self) -> bool:
+        """Whether the overlay brings a DAG repository of its own."""
+        return (self.overlay / "git-server").is_dir()
+
+    @property
     def selector(self) -> str:
         return f"kube-airflow/instance={self.name}"
 
@@ -48,6 +53,10 @@ class Instance:
 
     def get(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         return self.cluster.get("--namespace", self.namespace, *arguments)
+
+    def secret(self, name: str, key: str) -> str:
+        template = f'go-template={{{{index .data "{key}" | base64decode}}}}'
+        return self.kubectl("get", "secret", f"{self.name}-{name}", "-o", template)
 
     def make_secrets(self, *options: str) -> str:
         program = [sys.executable, str(CHECKOUT / "hack" / "secrets")]

@@ -92,13 +92,6 @@ def wait_until(what: str, condition: Callable[[], T], limit: float = 120, *, pol
         time.sleep(poll)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def accepts(port: int) -> bool:
     with socket.socket() as client:
         client.settimeout(1)

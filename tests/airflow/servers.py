@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
-from tests.airflow.processes import NOBODY, Process, accepts, free_port, own, wait_until
+from tests.airflow.processes import NOBODY, Process, accepts, own, wait_until
+from tests.packages import install
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,44 +21,14 @@ if TYPE_CHECKING:
 # Every character that shells, URLs, SQL, YAML and connection strings trip over.
 PASSWORD = """a"b'c/d\\e@:#%? $x$(HOME)"""
 
-POLICY = Path("/usr/sbin/policy-rc.d")
-
 
 def install_servers() -> None:
     """Install what is missing, without starting the distribution's own instances."""
     missing = [] if _postgres_programs() else ["postgresql"]
     if not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
         missing.append("rabbitmq-server")
-    if not missing:
-        return
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise RuntimeError(f"missing programs; as root, run: {' '.join(command)}")
-    with _nothing_starts():
-        _run(["apt-get", "update", "--quiet=2"])
-        _run([*command, "--option", "DPkg::Lock::Timeout=600"])
-
-
-@contextmanager
-def _nothing_starts() -> Iterator[None]:
-    """Packages ask this file before they start a service; 101 means: do not."""
-    if POLICY.exists():
-        yield
-        return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        POLICY.unlink()
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(
-        command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
+    if missing:
+        install(*missing)
 
 
 def _postgres_programs() -> Path | None:

@@ -19,9 +19,10 @@ import requests
 
 from gitsync.runs import Database
 from tests.airflow.dag_files import gated, simple
-from tests.airflow.processes import Process, accepts, free_port, wait_until
+from tests.airflow.processes import Process, accepts, wait_until
 from tests.airflow.servers import PASSWORD, Postgres, RabbitMQ, install_servers
 from tests.airflow.trees import Trees
+from tests.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 METADATA = "airflow"

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitsync.git import Remote
-from gitsync.sidecar import Controller, Replica, Sidecar, _Server
+from gitsync.sidecar import Controller, PodServer, Replica, Sidecar
 from tests.airflow.dag_files import gated, simple, slow
 from tests.airflow.processes import wait_until
 
@@ -62,7 +62,7 @@ def sidecar(stack: Stack) -> Iterator[None]:
     replica = Replica(trees.root, lambda: Remote(f"file://{trees.repository}"))
     replica.prepare()
     controller = Controller("http://127.0.0.1:1", "tests", trees.root)
-    server = _Server(Sidecar(replica, controller, "uid"), stack.sidecar_port)
+    server = PodServer(Sidecar(replica, controller, "uid"), stack.sidecar_port)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -12,7 +12,7 @@ from psycopg.types.json import Json
 
 from gitsync import runs
 from gitsync.errors import DatabaseError
-from tests.airflow.processes import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import git
 
-from hack.stack.__main__ import repository, secret
 from hack.stack.airflow import Airflow
 from hack.stack.cluster import StackError
+from hack.stack.dags import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,8 @@ class UnderTest:
         server, web = instance.url("git-server", 8080), instance.url("api-server", 8080)
         if server is None or web is None:
             raise StackError("the tests run on the embedded node, whose node ports can be reached")
-        clone = git.Repo.clone_from(repository(instance, server), directory)
-        return cls(instance, clone, Airflow(web, "admin", secret(instance, "airflow", "admin-password")))
+        clone = git.Repo.clone_from(address(instance, server), directory)
+        return cls(instance, clone, Airflow(web, "admin", instance.secret("airflow", "admin-password")))
 
     # -- the DAG repository --------------------------------------------------------------------------------------
 

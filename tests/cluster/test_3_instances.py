@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hack.stack.__main__ import secret
 from tests.cluster.conftest import AWKWARD, PASSWORDS
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def test_the_second_instance_runs_with_any_password(unlocked: UnderTest) -> None
     """Its pods are ready and its DAGs run, so every password was understood; here only that they are what we set."""
     for name in PASSWORDS:
         where, key = name.split("/")
-        assert secret(unlocked.instance, where, key) == AWKWARD
+        assert unlocked.instance.secret(where, key) == AWKWARD
 
 
 def test_pod_security_is_enforced(dev: UnderTest) -> None:

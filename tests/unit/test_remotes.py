@@ -17,6 +17,7 @@ from gitsync.credentials import Credentials
 from gitsync.errors import RemoteError
 from gitsync.git import Mirror
 from tests.packages import install
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,13 +46,6 @@ def serve(command: list[str], port: int, log: Path) -> subprocess.Popen[bytes]:
                 return process
         time.sleep(0.05)
     raise AssertionError(f"{command[0]} does not listen on {port}: {log.read_text()}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def run(*command: str) -> None:
