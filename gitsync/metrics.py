@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 LEADER = Gauge("gitsync_leader", "1 on the replica that leads")
 FETCHES = Counter("gitsync_fetches", "Looks at the remote", ["source", "outcome"])
 FETCH_SECONDS = Histogram("gitsync_fetch_seconds", "Duration of a look at the remote", ["source"])
@@ -20,3 +21,8 @@ HOLD_SECONDS = Histogram(
     ["source"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+
+
+def exposition() -> bytes:
+    """All of them, in Prometheus' text format."""
+    return generate_latest()

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from gitsync import metrics
 from gitsync.git import environment
 from gitsync.protocol import POLL_SECONDS, Report
 
@@ -129,7 +129,7 @@ class Server(threading.Thread):
         return web.Response(text="leading\n" if self._surface.leading() else "standing by\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _status(self, request: web.Request) -> web.Response:
         self._authorize(request, self._tokens.operator)

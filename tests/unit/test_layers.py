@@ -16,7 +16,7 @@ OWNERS = {
     "aiohttp": {"server"},
     "airflow": {"airflow"},
     "kubernetes": {"kube"},
-    "prometheus_client": {"metrics", "server"},
+    "prometheus_client": {"metrics"},
     "psycopg": {"runs"},
     "pydantic": {"settings"},
     "subprocess": {"git"},

@@ -277,6 +277,13 @@ def test_the_right_token_makes_it_look(cluster: Cluster) -> None:
     assert len(cluster.looked) == 1
 
 
+def test_metrics_need_no_token(cluster: Cluster) -> None:
+    status, text = get(f"http://127.0.0.1:{cluster.port}/metrics")
+    assert status == 200
+    for name in ("gitsync_leader", "gitsync_hold_seconds", "gitsync_deferred_seconds", "gitsync_fetches"):
+        assert f"# TYPE {name}" in text
+
+
 def test_pushing_to_the_controller_is_refused(cluster: Cluster) -> None:
     url = f"http://127.0.0.1:{cluster.port}/git/dags.git/info/refs?service=git-receive-pack"
     assert get(url, "member-token")[0] == 404
