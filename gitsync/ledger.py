@@ -44,8 +44,9 @@ class Ledger:
     def take_over(self) -> Record:
         """Make the record ours, so that no earlier leader can commit any more."""
         self.record = self.cluster.take_over(self.source)
-        if self.record.phase is Phase.PUBLISHED:
-            self.fleet.direct(Directive(epoch=self.record.epoch, revision=self.record.revision))
+        # What we told members in an earlier term may be out of date, and what was interrupted may be undone.
+        published = self.record.phase is Phase.PUBLISHED
+        self.fleet.direct(self._directive(self.record) if published else Directive())
         return self.record
 
     def publish(self, candidate: str, members: Collection[str]) -> None:
@@ -75,9 +76,13 @@ class Ledger:
         self.announcer.undone(undone, why)
 
     def _flip(self, members: Collection[str]) -> frozenset[str]:
-        wanted = Directive(epoch=self.ours.epoch, revision=self.ours.revision)
+        wanted = self._directive(self.ours)
         self.fleet.direct(wanted)
         return self.fleet.wait_until_at(wanted, members, self.within)
+
+    @staticmethod
+    def _directive(record: Record) -> Directive:
+        return Directive(epoch=record.epoch, revision=record.revision)
 
     def _write(self, record: Record) -> None:
         try:
