@@ -1,4 +1,4 @@
-"""python3 -m hack.node up|down|clean|status|kubeconfig|kubectl|load|images
+"""python3 -m hack.node up|build|down|clean|status|kubeconfig|kubectl|which|load|images
 
 The node is named by KUBE_AIRFLOW_NODE (default: kube-airflow); several can run side by side.
 """
@@ -19,6 +19,16 @@ from hack.node.plan import Plan, plan_from_environment
 def up(plan: Plan, _: argparse.Namespace) -> int:
     lifecycle.up(plan)
     print(f"The node {plan.name} is up: export KUBECONFIG={plan.admin_kubeconfig}")
+    return 0
+
+
+def build_programs(plan: Plan, _: argparse.Namespace) -> int:
+    build.build(plan.cache)
+    return 0
+
+
+def which(plan: Plan, arguments: argparse.Namespace) -> int:
+    print(build.binaries(plan.cache)[arguments.program])
     return 0
 
 
@@ -73,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(required=True, metavar="COMMAND")
     for name, action, text in (
         ("up", up, "build what is missing, start what is not running, repair what is broken"),
+        ("build", build_programs, "build the node's programs, and start nothing"),
         ("down", down, "stop everything; cluster state, volumes and images stay"),
         ("clean", clean, "stop everything and remove every trace but the build cache"),
         ("status", status, "what runs and what is wrong; exits with 1 if anything is"),
@@ -86,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     )
     kubectl_parser.add_argument("arguments", nargs=argparse.REMAINDER)
     kubectl_parser.set_defaults(action=kubectl)
+    which_parser = commands.add_parser("which", help="print where one of the node's programs is, or will be")
+    which_parser.add_argument("program")
+    which_parser.set_defaults(action=which)
     load_parser = commands.add_parser("load", help="import image archives (OCI or Docker)")
     load_parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     load_parser.set_defaults(action=load)

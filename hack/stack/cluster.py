@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hack.node import build, lifecycle
@@ -45,7 +46,11 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "KUBECONFIG": self.kubeconfig} if self.kubeconfig else dict(os.environ)
+        """For other programs that call kubectl: the same one, on the same cluster."""
+        if self.kubeconfig is None:
+            return dict(os.environ)
+        path = f"{Path(self.kubectl).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return {**os.environ, "KUBECONFIG": self.kubeconfig, "PATH": path}
 
 
 def embedded(plan: Plan) -> Cluster:
