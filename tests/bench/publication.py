@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
@@ -18,29 +17,16 @@ from hack.stack.cluster import connected
 from hack.stack.instance import CHECKOUT, Instance
 from tests.cluster.instances import UnderTest, eventually
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-POLL_SECONDS = 0.05
-
-
-def timed(condition: Callable[[], bool]) -> float:
-    """Seconds until ``condition`` holds."""
-    began = time.monotonic()
-    eventually(condition, "the push arrives")
-    return time.monotonic() - began
-
 
 def push_and_wait(dev: UnderTest, number: int) -> tuple[float, float, float]:
     """Seconds from a push to published and to listed by the API, and the length of the hold."""
     revision = dev.push_lock_dag(f"bench {time.time_ns()} {number}")
-    dev.instance.kubectl("exec", "statefulset/dev-gitsync", "--", "gitsync", "look")
     began = time.monotonic()
-    timed(lambda: dev.published() == revision)
+    dev.instance.kubectl("exec", "statefulset/dev-gitsync", "--", "gitsync", "look")
+    eventually(lambda: dev.published() == revision, "the push is published")
     published = time.monotonic() - began
-    timed(lambda: bool(dev.airflow.ask("GET", "/dags/lock")["bundle_version"] == revision))
-    listed = time.monotonic() - began
-    return published, listed, dev.status()["last_hold_seconds"]
+    eventually(lambda: dev.airflow.ask("GET", "/dags/lock")["bundle_version"] == revision, "the push is listed")
+    return published, time.monotonic() - began, dev.status()["last_hold_seconds"]
 
 
 def memory(dev: UnderTest) -> list[tuple[str, str, float]]:
