@@ -48,13 +48,11 @@ class Announcer:
         silent = sum(member.silent for member in facts.members)
         metrics.MEMBERS.labels("silent").set(silent)
         metrics.MEMBERS.labels("reporting").set(len(facts.members) - silent)
-        # Waiting for pods to stage is part of every publication: a log line, but not an Event.
-        worth_an_event = bool(facts.runs or facts.obstacle)
-        said = (decision.action, facts.candidate, worth_an_event)
+        said = (decision.action, facts.candidate, decision.passing)
         if deferred and said != self._said:
             fields = {"source": self._source, "revision": facts.candidate, "reason": decision.reason}
             log.info("deferred", extra=fields)
-            if worth_an_event:
+            if not decision.passing:
                 self._event("Deferred", f"{self._source} {short(facts.candidate)}: {decision.reason}")
         self._said = said
 

@@ -69,6 +69,8 @@ class Facts:
 class Decision:
     action: Action
     reason: str
+    passing: bool = False
+    """Part of every publication: worth a log line, but no Event."""
 
 
 def decide(facts: Facts, scope: Scope) -> Decision:
@@ -88,7 +90,7 @@ def _admit(facts: Facts, scope: Scope) -> Decision:
     if silent := [member.name for member in facts.members if member.silent]:
         return Decision(Action.DEFER, f"no report from {_names(silent)}")
     if waiting := [member.name for member in facts.members if not member.staged]:
-        return Decision(Action.DEFER, f"not yet staged on {_names(waiting)}")
+        return Decision(Action.DEFER, f"not yet staged on {_names(waiting)}", passing=True)
     if scope is Scope.OFF:
         return Decision(Action.PUBLISH_UNHELD, "the lock is off")
     if facts.runs:

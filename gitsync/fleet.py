@@ -36,10 +36,8 @@ class _Heard:
 class Fleet:
     """Thread-safe: the server's thread brings reports, the controller's thread reads and directs."""
 
-    def __init__(self, *, silent_after: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, silent_after: float) -> None:
         self._silent_after = silent_after
-        self._clock = clock
-        self._started = clock()
         self._boot = uuid.uuid4().hex[:8]
         self._serial = 0
         self._heard: dict[str, _Heard] = {}
@@ -64,7 +62,7 @@ class Fleet:
 
     def report(self, pod: str, report: Report) -> None:
         with self._changed:
-            self._heard[pod] = _Heard(report, self._clock())
+            self._heard[pod] = _Heard(report, time.monotonic())
             self._changed.notify_all()
 
     def forget_absent(self, pods: Iterable[Pod]) -> None:
@@ -77,7 +75,7 @@ class Fleet:
     def members(self, pods: Iterable[Pod], candidate: str | None) -> tuple[Member, ...]:
         """One member for each pod that has reported or whose Airflow may be reading a tree."""
         with self._changed:
-            heard, now = dict(self._heard), self._clock()
+            heard, now = dict(self._heard), time.monotonic()
         found = (self._member(pod, heard.get(pod.name), candidate, now) for pod in pods)
         return tuple(sorted(member for member in found if member is not None))
 

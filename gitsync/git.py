@@ -202,9 +202,6 @@ class Mirror:
         """Protect ``revision`` from Git's garbage collection, also after a force-push."""
         self._git("update-ref", f"refs/revisions/{revision}", revision)
 
-    def subject(self, revision: str) -> str:
-        return self._git("show", "--no-patch", "--format=%s", revision).strip()
-
     def write_tree(self, revision: str, directory: Path) -> None:
         """Write all files of ``revision`` into the empty ``directory``. Raises StoreError."""
         # A private index: the tree is written whole each time, and no state of an earlier one matters.

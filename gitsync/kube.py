@@ -98,7 +98,6 @@ class Leadership(threading.Thread):
 
     def __init__(self, client: _Client, identity: Identity) -> None:
         super().__init__(name="lease", daemon=True)
-        self._identity = identity
         self._lock = LeaseLock(identity.lease, identity.namespace, identity.holder)
         self._lock.api_instance = kubernetes.client.CoordinationV1Api(client)
         config = ElectionConfig(self._lock, LEASE_SECONDS, RENEW_WITHIN, RETRY_SECONDS, lambda: None, lambda: None)

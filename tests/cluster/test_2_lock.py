@@ -24,6 +24,10 @@ def test_an_update_waits_for_the_run(dev: UnderTest) -> None:
     assert run in status["decision"]["reason"]
     assert dev.published() == old
     assert {member["current"] for member in status["members"]} == {old}
+    events = dev.instance.get("events", "--field-selector", "involvedObject.name=dev-gitsync-0,reason=Deferred")[
+        "items"
+    ]
+    assert any(new[:12] in event["message"] and run in event["message"] for event in events)
 
     dev.let_go()
     assert dev.wait_run(run)["bundle_version"] == old
