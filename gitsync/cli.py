@@ -48,9 +48,9 @@ def _add_controller(parser: argparse.ArgumentParser) -> None:
 
 def _controller(arguments: argparse.Namespace) -> None:
     from gitsync import settings  # noqa: PLC0415
-    from gitsync.controller import Controller  # noqa: PLC0415
-    from gitsync.kube import Identity  # noqa: PLC0415
-    from gitsync.server import Tokens  # noqa: PLC0415
+    from gitsync.controller.kube import Identity  # noqa: PLC0415
+    from gitsync.controller.loop import Controller  # noqa: PLC0415
+    from gitsync.server.app import Tokens  # noqa: PLC0415
 
     tokens = Tokens(member=arguments.tokens / "member", operator=arguments.tokens / "operator")
     loaded = settings.load(arguments.config)
@@ -68,7 +68,7 @@ def _add_sidecar(parser: argparse.ArgumentParser) -> None:
 
 
 def _sidecar(arguments: argparse.Namespace) -> None:
-    from gitsync import sidecar  # noqa: PLC0415
+    from gitsync.member import sidecar  # noqa: PLC0415
 
     sidecar.main(arguments.controller, arguments.root, arguments.source, arguments.token_file, arguments.port)
 
@@ -85,7 +85,8 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    from gitsync import client, status  # noqa: PLC0415
+    from gitsync.controller import status  # noqa: PLC0415
+    from gitsync.server import client  # noqa: PLC0415
 
     document = client.ask(arguments.url, arguments.token_file, "GET", "/v1/status")
     print(status.as_json(document) if arguments.json else status.as_text(document))
@@ -97,7 +98,7 @@ def _add_look(parser: argparse.ArgumentParser) -> None:
 
 
 def _look(arguments: argparse.Namespace) -> None:
-    from gitsync import client  # noqa: PLC0415
+    from gitsync.server import client  # noqa: PLC0415
 
     client.ask(arguments.url, arguments.token_file, "POST", "/v1/look")
     print("looking")
@@ -117,8 +118,8 @@ def _add_once(parser: argparse.ArgumentParser) -> None:
 
 
 def _once(arguments: argparse.Namespace) -> None:
-    from gitsync.credentials import Credentials  # noqa: PLC0415
-    from gitsync.once import once  # noqa: PLC0415
+    from gitsync.git.credentials import Credentials  # noqa: PLC0415
+    from gitsync.standalone.once import once  # noqa: PLC0415
 
     credentials = Credentials(
         arguments.username, arguments.password_file, arguments.ssh_key_file, arguments.known_hosts_file

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gitsync.credentials import Credentials
 from gitsync.decide import Scope
 from gitsync.errors import SettingsError
+from gitsync.git.credentials import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitsync.git import Remote
-from gitsync.sidecar import Controller, PodServer, Replica, Sidecar
+from gitsync.git.remote import Remote
+from gitsync.member.sidecar import Controller, PodServer, Replica, Sidecar
 from tests.airflow.dag_files import gated, simple, slow
 from tests.airflow.processes import wait_until
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.types.json import Json
 
-from gitsync import runs
+from gitsync.controller import runs
 from gitsync.errors import DatabaseError
 from tests.ports import free_port
 

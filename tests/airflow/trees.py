@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import git
 
-from gitsync.store import Store
+from gitsync.trees.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gitsync.announce import Announcer
+from gitsync.controller.announce import Announcer
 from gitsync.decide import BlockingRun, Facts, Member, Scope, decide
 
 OLD, NEW = "a" * 40, "b" * 40

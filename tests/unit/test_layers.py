@@ -13,16 +13,21 @@ import gitsync
 
 PACKAGE = Path(gitsync.__file__).parent
 OWNERS = {
-    "aiohttp": {"server"},
+    "aiohttp": {"server.app"},
     "airflow": {"airflow"},
-    "kubernetes": {"kube"},
+    "kubernetes": {"controller.kube"},
     "prometheus_client": {"metrics"},
-    "psycopg": {"runs"},
+    "psycopg": {"controller.runs"},
     "pydantic": {"settings"},
-    "subprocess": {"git"},
-    "tabulate": {"status"},
+    "subprocess": {"git.command"},
+    "tabulate": {"controller.status"},
     "yaml": {"settings"},
 }
+
+
+def name(module: Path) -> str:
+    """``gitsync/git/command.py`` as ``git.command``."""
+    return ".".join(module.relative_to(PACKAGE).with_suffix("").parts)
 
 
 def imported(module: Path) -> set[str]:
@@ -38,11 +43,11 @@ def imported(module: Path) -> set[str]:
 
 @pytest.mark.parametrize("package", OWNERS)
 def test_one_module_talks_to_each_outside_thing(package: str) -> None:
-    users = {module.stem for module in PACKAGE.glob("*.py") if package in imported(module)}
+    users = {name(module) for module in PACKAGE.rglob("*.py") if package in imported(module)}
     assert users == OWNERS[package]
 
 
-@pytest.mark.parametrize("command", ["gitsync.sidecar", "gitsync.once", "gitsync.cli"])
+@pytest.mark.parametrize("command", ["gitsync.member.sidecar", "gitsync.standalone.once", "gitsync.cli"])
 def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) -> None:
     script = f"import sys, {command}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
     loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
@@ -52,5 +57,5 @@ def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) ->
 def test_airflows_image_needs_of_gitsync_only_the_bundle() -> None:
     """The image has `gitsync/airflow.py` alone, so that a new controller does not replace workers."""
     source = (PACKAGE / "airflow.py").read_text()
-    names = {node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
-    assert not {name for name in names if name and name.startswith("gitsync")}
+    modules = {node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
+    assert not {module for module in modules if module and module.startswith("gitsync")}

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.fleet import Fleet, Pod
-from gitsync.git import Mirror, Remote
+from gitsync.controller.fleet import Fleet, Pod
+from gitsync.git.mirror import Mirror
+from gitsync.git.remote import Remote
 from gitsync.protocol import Directive
-from gitsync.server import Server, Surface, Tokens
+from gitsync.server.app import Server, Surface, Tokens
 from tests.ports import free_port
 
 if TYPE_CHECKING:

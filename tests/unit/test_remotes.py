@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.credentials import Credentials
 from gitsync.errors import RemoteError
-from gitsync.git import Mirror
+from gitsync.git.credentials import Credentials
+from gitsync.git.mirror import Mirror
 from tests.packages import install
 from tests.ports import free_port
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitsync.errors import StoreError
-from gitsync.store import Store
+from gitsync.trees.store import Store
 
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from gitsync import metrics
-from gitsync.git import environment
+from gitsync.git.command import environment
 from gitsync.protocol import POLL_SECONDS, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from gitsync.fleet import Fleet
+    from gitsync.controller.fleet import Fleet
 
 BODY_LIMIT = 16 * 2**20
 """Bytes of a request; a fetch that negotiates over a long history sends some hundred kilobytes."""

@@ -9,19 +9,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gitsync.controller.ledger import FlipFailed
+from gitsync.controller.record import Phase
 from gitsync.decide import Action, BlockingRun, Decision, Facts, Member, Scope, decide
 from gitsync.errors import DatabaseError
-from gitsync.ledger import FlipFailed
-from gitsync.record import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gitsync.announce import Announcer
-    from gitsync.fleet import Fleet, Pod
-    from gitsync.kube import Cluster
-    from gitsync.ledger import Ledger
-    from gitsync.runs import Database
+    from gitsync.controller.announce import Announcer
+    from gitsync.controller.fleet import Fleet, Pod
+    from gitsync.controller.kube import Cluster
+    from gitsync.controller.ledger import Ledger
+    from gitsync.controller.runs import Database
     from gitsync.settings import LockSettings
 
     AskForRuns = Callable[[], tuple[BlockingRun, ...]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitsync.errors import RemoteError
-from gitsync.git import Remote
+from gitsync.git.remote import Remote
 
 # The password travels in the helper's environment, never in an argument that `ps` would show.
 _HELPER = (

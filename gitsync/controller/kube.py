@@ -19,9 +19,9 @@ from kubernetes.leaderelection.leaderelection import LeaderElection
 from kubernetes.leaderelection.resourcelock.leaselock import LeaseLock
 from urllib3.exceptions import HTTPError
 
+from gitsync.controller.fleet import Pod
+from gitsync.controller.record import Record
 from gitsync.errors import ClusterError, SettingsError, Superseded
-from gitsync.fleet import Pod
-from gitsync.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gitsync.errors import GitSyncError, RemoteError
-from gitsync.git import REVISION, Mirror, Remote
+from gitsync.git.command import REVISION
+from gitsync.git.mirror import Mirror
+from gitsync.git.remote import Remote
 from gitsync.protocol import POLL_SECONDS, Directive, Report
-from gitsync.store import Store
+from gitsync.trees.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

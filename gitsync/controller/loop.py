@@ -8,17 +8,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from gitsync import metrics, status
-from gitsync.announce import Announcer
+from gitsync import metrics
+from gitsync.controller import status
+from gitsync.controller.announce import Announcer
+from gitsync.controller.fleet import Fleet
+from gitsync.controller.kube import Cluster, Identity, Leadership, connect
+from gitsync.controller.ledger import Ledger
+from gitsync.controller.publisher import Publisher
+from gitsync.controller.runs import Database
+from gitsync.controller.source import Source
 from gitsync.errors import GitSyncError
-from gitsync.fleet import Fleet
-from gitsync.git import Mirror
-from gitsync.kube import Cluster, Identity, Leadership, connect
-from gitsync.ledger import Ledger
-from gitsync.publisher import Publisher
-from gitsync.runs import Database
-from gitsync.server import Server, Surface, Tokens
-from gitsync.source import Source
+from gitsync.git.mirror import Mirror
+from gitsync.server.app import Server, Surface, Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from gitsync.decide import Action
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gitsync.controller.record import Record
     from gitsync.decide import Decision, Facts
-    from gitsync.record import Record
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitsync.git import Mirror
-from gitsync.store import Store
+from gitsync.git.mirror import Mirror
+from gitsync.trees.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitsync.credentials import Credentials
+    from gitsync.git.credentials import Credentials
 
 
 def once(repo: str, ref: str, root: Path, *, credentials: Credentials, subdirectory: str, timeout: float) -> str:

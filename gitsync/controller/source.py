@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitsync import metrics
-from gitsync.announce import now
+from gitsync.controller.announce import now
 from gitsync.errors import GitSyncError, RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitsync.git import Mirror
+    from gitsync.git.mirror import Mirror
     from gitsync.settings import SourceSettings
 
 log = logging.getLogger(__name__)

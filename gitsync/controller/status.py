@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from gitsync.announce import short
+from gitsync.controller.announce import short
 from gitsync.decide import Action
 from gitsync.log import redacted
 
 if TYPE_CHECKING:
-    from gitsync.announce import Announcer
-    from gitsync.publisher import Publisher
-    from gitsync.record import Record
-    from gitsync.source import Source
+    from gitsync.controller.announce import Announcer
+    from gitsync.controller.publisher import Publisher
+    from gitsync.controller.record import Record
+    from gitsync.controller.source import Source
 
 
 def of_source(source: Source, publisher: Publisher, record: Record | None, announcer: Announcer) -> dict[str, Any]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitsync.announce import now
+from gitsync.controller.announce import now
+from gitsync.controller.record import Phase, Record
 from gitsync.errors import ClusterError, GitSyncError
 from gitsync.protocol import Directive
-from gitsync.record import Phase, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from gitsync.announce import Announcer
-    from gitsync.fleet import Fleet
-    from gitsync.kube import Cluster
+    from gitsync.controller.announce import Announcer
+    from gitsync.controller.fleet import Fleet
+    from gitsync.controller.kube import Cluster
 
 
 class FlipFailed(GitSyncError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitsync.errors import StoreError
-from gitsync.git import REVISION
+from gitsync.git.command import REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -1,0 +1,1 @@
+"""Git: commands, remotes, credentials, mirrors."""

@@ -1,0 +1,1 @@
+"""Without a cluster: straight from Git to a directory."""

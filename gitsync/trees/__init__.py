@@ -1,0 +1,1 @@
+"""Trees on disk, one for each revision."""
