@@ -109,10 +109,10 @@ def _add_once(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ref", default="HEAD", help="branch, tag or full commit id")
     parser.add_argument("--root", type=Path, required=True, help="where current and revisions/ are")
     parser.add_argument("--subdirectory", default="", help="fail when the revision lacks it")
-    parser.add_argument("--username", default="git")
+    parser.add_argument("--username", default="")
     parser.add_argument("--password-file", type=Path)
-    parser.add_argument("--ssh-key-file", type=Path)
-    parser.add_argument("--known-hosts-file", type=Path)
+    parser.add_argument("--ssh-key-file", type=Path, action="append", default=[])
+    parser.add_argument("--known-hosts-file", type=Path, action="append", default=[])
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds that one git command may take")
     parser.set_defaults(run=_once)
 
@@ -122,7 +122,10 @@ def _once(arguments: argparse.Namespace) -> None:
     from gitsync.standalone.once import once  # noqa: PLC0415
 
     credentials = Credentials(
-        arguments.username, arguments.password_file, arguments.ssh_key_file, arguments.known_hosts_file
+        username=arguments.username,
+        password_file=arguments.password_file,
+        ssh_key_files=tuple(arguments.ssh_key_file),
+        known_hosts_files=tuple(arguments.known_hosts_file),
     )
     revision = once(
         arguments.repo, arguments.ref, arguments.root,

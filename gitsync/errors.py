@@ -23,6 +23,17 @@ class RemoteError(GitSyncError):
         self.reason = reason
 
 
+class Refused(GitSyncError):
+    """The candidate must not be published: keep what is, until a person pushes a better one.
+
+    ``reason`` is a CamelCase word for Events and metrics, such as ``Unsigned``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class StoreError(GitSyncError):
     """The disk failed or a tree could not be built: the current tree is untouched."""
 

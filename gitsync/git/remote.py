@@ -20,6 +20,8 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
     ("Permission denied (", "AuthenticationFailed", "{url} refused the SSH key; register its public half at the host"),
     ("Authentication failed", "AuthenticationFailed", "{url} refused the user name or password; renew them"),
     ("could not read Username", "AuthenticationFailed", "{url} wants a user name and password; configure credentials"),
+    ("CONNECT", "ProxyRefused", "the proxy refused to connect to {url}: {detail}; check `proxy` and its password"),
+    ("certificate", "CertificateRefused", "{url} shows a certificate that is not trusted; set or renew `ca_file`"),
     ("returned error: 403", "AuthenticationFailed", "{url} forbids access with these credentials; grant read access"),
     ("returned error: 404", "RepositoryNotFound", "no repository at {url}; correct `repo` or grant access to it"),
     ("not found", "RepositoryNotFound", "no repository at {url}; correct `repo` or grant access to it"),

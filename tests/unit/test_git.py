@@ -177,4 +177,4 @@ def test_passwords_stay_out_of_arguments_and_are_read_anew(tmp_path: Path) -> No
 
 def test_a_missing_key_file_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=f"{tmp_path}/key"):
-        Credentials(ssh_key_file=tmp_path / "key").remote("git@host:repo")
+        Credentials(ssh_key_files=(tmp_path / "key",)).remote("git@host:repo")

@@ -1,59 +1,35 @@
-"""Fetching from real servers: OpenSSH's sshd, and Git's smart HTTP behind TLS and a password."""
+"""Fetching from real servers: OpenSSH's sshd, and Git's smart HTTP behind TLS, passwords, cookies and a proxy."""
 
 from __future__ import annotations
 
-import getpass
 import shutil
-import socket
-import subprocess
-import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitsync.errors import RemoteError
+from gitsync.git.access import UrlAccess
 from gitsync.git.credentials import Credentials
 from gitsync.git.mirror import Mirror
-from tests.packages import install
-from tests.ports import free_port
+from tests.unit.servers import (
+    PATIENCE,
+    Seen,
+    Server,
+    forward_proxy,
+    git_http,
+    make_certificate,
+    make_key,
+    service,
+    sshd,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tests.unit.conftest import Upstream
 
-PATIENCE = 60.0
 PASSWORD = "a\"b'c\\d@%? $x"
-
-
-@dataclass
-class Server:
-    url: str
-    directory: Path
-    """Where its keys and passwords are."""
-
-
-def serve(command: list[str], port: int, log: Path) -> subprocess.Popen[bytes]:
-    """Start a server and wait until it listens."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return process
-        time.sleep(0.05)
-    raise AssertionError(f"{command[0]} does not listen on {port}: {log.read_text()}")
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
-
-
-def make_key(file: Path) -> None:
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file))
 
 
 @pytest.fixture
@@ -64,119 +40,188 @@ def mirror(tmp_path: Path) -> Mirror:
 
 
 @pytest.fixture
-def ssh(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
-    if not Path("/usr/sbin/sshd").exists() or not shutil.which("ssh"):
-        install("openssh-server", "openssh-client")
-    directory, port = tmp_path / "ssh", free_port()
-    directory.mkdir()
-    for name in ("host", "user", "stranger"):
-        make_key(directory / name)
-    # A Secret holds no public half, and ssh would offer that one if it lay beside the key.
-    (directory / "user.pub").rename(directory / "authorized_keys")
-    host_key = (directory / "host.pub").read_text()
-    (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
-    (directory / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nPidFile none\nStrictModes no\n"
-        f"AuthorizedKeysFile {directory}/authorized_keys\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\n"
-    )
-    Path("/run/sshd").mkdir(exist_ok=True)
-    process = serve(["/usr/sbin/sshd", "-D", "-e", "-f", str(directory / "sshd_config")], port, tmp_path / "sshd.log")
-    yield Server(f"ssh://{getpass.getuser()}@127.0.0.1:{port}{upstream.path}", directory)
-    process.terminate()
-    process.wait()
+def ssh(tmp_path: Path) -> Iterator[Server]:
+    with sshd(tmp_path / "ssh") as server:
+        yield server
+
+
+@pytest.fixture
+def https(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
+    users = {"git": PASSWORD}
+    with git_http(upstream.path.parent, tmp_path / "https", users, doors={"": "git"}, tls=True) as server:
+        yield server
+
+
+def reason(mirror: Mirror, credentials: Credentials, url: str) -> str:
+    with pytest.raises(RemoteError) as error:
+        mirror.fetch(credentials.remote(url), "main")
+    assert PASSWORD not in str(error.value)
+    return error.value.reason
 
 
 def test_ssh_with_a_key_and_a_known_host(ssh: Server, upstream: Upstream, mirror: Mirror) -> None:
-    revision = upstream.commit(dag="one")
-    keys = ssh.directory
-    credentials = Credentials(ssh_key_file=keys / "user", known_hosts_file=keys / "known_hosts")
-    assert mirror.fetch(credentials.remote(ssh.url), "main") == revision
+    """1. A fetch. 2. The host accepts another key only: refused. 3. The mounted key is that one: a fetch."""
+    revision, keys, url = upstream.commit(dag="one"), ssh.directory, f"{ssh.url}{upstream.path}"
+    credentials = Credentials(ssh_key_files=(keys / "user",), known_hosts_files=(keys / "known_hosts",))
+    assert mirror.fetch(credentials.remote(url), "main") == revision
     make_key(keys / "rotated")
     shutil.copy(keys / "rotated.pub", keys / "authorized_keys")
+    assert reason(mirror, credentials, url) == "AuthenticationFailed"
     shutil.copy(keys / "rotated", keys / "user")
-    assert mirror.fetch(credentials.remote(ssh.url), "main") == revision, "a rotated key is used at the next fetch"
+    assert mirror.fetch(credentials.remote(url), "main") == revision, "a rotated key is used at the next fetch"
+
+
+def test_ssh_with_several_keys_and_several_files_of_known_hosts(
+    ssh: Server, upstream: Upstream, mirror: Mirror
+) -> None:
+    revision, keys = upstream.commit(dag="one"), ssh.directory
+    (keys / "other known_hosts").write_text(f"git.example.org {(keys / 'stranger.pub').read_text()}")
+    credentials = Credentials(
+        ssh_key_files=(keys / "stranger", keys / "user"),
+        known_hosts_files=(keys / "other known_hosts", keys / "known_hosts"),
+    )
+    assert mirror.fetch(credentials.remote(f"{ssh.url}{upstream.path}"), "main") == revision
 
 
 @pytest.mark.parametrize(
-    ("key", "known", "reason"),
+    ("key", "known", "expected"),
     [
         pytest.param("stranger", "known_hosts", "AuthenticationFailed", id="wrong-key"),
         pytest.param("user", "nothing", "HostKeyUnknown", id="unknown-host"),
         pytest.param("user", "another", "HostKeyChanged", id="changed-host-key"),
+        pytest.param("user", "missing", "CredentialsUnreadable", id="no-such-file"),
     ],
 )
 def test_ssh_refusals_are_named(
-    ssh: Server, upstream: Upstream, mirror: Mirror, key: str, known: str, reason: str
+    ssh: Server, upstream: Upstream, mirror: Mirror, key: str, known: str, expected: str
 ) -> None:
     upstream.commit(dag="one")
     keys = ssh.directory
     (keys / "nothing").touch()
     host = (keys / "known_hosts").read_text().split()[0]
     (keys / "another").write_text(f"{host} {(keys / 'stranger.pub').read_text()}")
-    credentials = Credentials(ssh_key_file=keys / key, known_hosts_file=keys / known)
-    with pytest.raises(RemoteError) as error:
-        mirror.fetch(credentials.remote(ssh.url), "main")
-    assert error.value.reason == reason
+    credentials = Credentials(ssh_key_files=(keys / key,), known_hosts_files=(keys / known,))
+    assert reason(mirror, credentials, f"{ssh.url}{upstream.path}") == expected
 
 
-@pytest.fixture
-def https(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    if not Path("/usr/lib/lighttpd/mod_openssl.so").exists():
-        install("lighttpd", "lighttpd-mod-openssl", "openssl")
-    directory, port = tmp_path / "https", free_port()
-    directory.mkdir()
-    certificate = directory / "certificate.pem"
-    run(
-        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
-        "subjectAltName=IP:127.0.0.1", "-keyout", str(directory / "key.pem"), "-out", str(certificate),
-    )  # fmt: skip
-    (directory / "users").write_text(f"git:{PASSWORD}\n")
-    (directory / "lighttpd.conf").write_text(f"""
-server.modules = ("mod_alias", "mod_auth", "mod_authn_file", "mod_cgi", "mod_setenv", "mod_openssl")
-server.port = {port}
-server.bind = "127.0.0.1"
-server.document-root = "{directory}"
-ssl.engine = "enable"
-ssl.pemfile = "{certificate}"
-ssl.privkey = "{directory}/key.pem"
-auth.backend = "plain"
-auth.backend.plain.userfile = "{directory}/users"
-auth.require = ("" => ("method" => "basic", "realm" => "git", "require" => "user=git"))
-alias.url = ("/" => "/usr/lib/git-core/git-http-backend/")
-cgi.assign = ("" => "")
-setenv.add-environment = ("GIT_PROJECT_ROOT" => "{upstream.path.parent}", "GIT_HTTP_EXPORT_ALL" => "1")
-""")
-    process = serve(["lighttpd", "-D", "-f", str(directory / "lighttpd.conf")], port, tmp_path / "lighttpd.log")
-    monkeypatch.setenv("GIT_SSL_CAINFO", str(certificate))
-    yield Server(f"https://127.0.0.1:{port}/{upstream.path.name}/.git", directory)
-    process.terminate()
-    process.wait()
+def test_host_keys_are_not_checked_only_where_a_person_says_so(ssh: Server, upstream: Upstream, mirror: Mirror) -> None:
+    revision = upstream.commit(dag="one")
+    keys, url = ssh.directory, f"{ssh.url}{upstream.path}"
+    assert reason(mirror, Credentials(ssh_key_files=(keys / "user",)), url) == "HostKeyUnknown"
+    careless = Credentials(ssh_key_files=(keys / "user",), strict_host_key=False)
+    assert mirror.fetch(careless.remote(url), "main") == revision
+
+
+def trusting(server: Server, password: Path | None = None) -> Credentials:
+    return Credentials(ca_file=server.directory / "certificate.pem", password_file=password)
 
 
 def test_https_with_a_password_that_rotates(https: Server, upstream: Upstream, mirror: Mirror) -> None:
     revision = upstream.commit(dag="one")
-    password = https.directory / "password"
-    credentials = Credentials(password_file=password)
+    password, url = https.directory / "password", f"{https.url}/upstream/.git"
+    credentials = trusting(https, password)
     password.write_text(f"{PASSWORD}\n")
-    assert mirror.fetch(credentials.remote(https.url), "main") == revision
-    password.write_text("wrong")
-    with pytest.raises(RemoteError) as error:
-        mirror.fetch(credentials.remote(https.url), "main")
-    assert error.value.reason == "AuthenticationFailed"
-    password.write_text(PASSWORD)
-    assert mirror.fetch(credentials.remote(https.url), "main") == revision
+    assert mirror.fetch(credentials.remote(url), "main") == revision
+    (https.directory / "users").write_text("git:rotated")
+    assert reason(mirror, credentials, url) == "AuthenticationFailed"
+    password.write_text("rotated")
+    assert mirror.fetch(credentials.remote(url), "main") == revision
 
 
-def test_https_refusals_are_named(https: Server, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RemoteError) as error:
-        mirror.fetch(Credentials().remote(https.url), "main")
-    assert error.value.reason == "AuthenticationFailed"
-    password = https.directory / "password"
+def test_https_refusals_are_named(https: Server, mirror: Mirror) -> None:
+    url, password = f"{https.url}/upstream/.git", https.directory / "password"
+    assert reason(mirror, trusting(https), url) == "AuthenticationFailed"
     password.write_text(PASSWORD)
-    with pytest.raises(RemoteError) as error:
-        mirror.fetch(Credentials(password_file=password).remote(https.url.replace("/.git", "/nowhere")), "main")
-    assert error.value.reason == "RepositoryNotFound"
-    monkeypatch.delenv("GIT_SSL_CAINFO")
-    with pytest.raises(RemoteError, match="certificate") as error:
-        mirror.fetch(Credentials(password_file=password).remote(https.url), "main")
-    assert error.value.reason == "HostUnreachable"
+    assert reason(mirror, trusting(https, password), f"{https.url}/nowhere") == "RepositoryNotFound"
+
+
+def test_https_trusts_only_the_authorities_it_is_told(https: Server, mirror: Mirror, tmp_path: Path) -> None:
+    url = f"{https.url}/upstream/.git"
+    assert reason(mirror, Credentials(), url) == "CertificateRefused"
+    assert reason(mirror, Credentials(ca_file=make_certificate(tmp_path)), url) == "CertificateRefused"
+    assert reason(mirror, Credentials(ca_file=tmp_path / "missing"), url) == "CredentialsUnreadable"
+
+
+def test_a_password_in_the_address_leaves_it(https: Server, upstream: Upstream, mirror: Mirror) -> None:
+    revision = upstream.commit(dag="one")
+    quoted = "a%22b%27c%5Cd%40%25%3F%20%24x"
+    remote = trusting(https).remote(f"{https.url.replace('://', f'://git:{quoted}@')}/upstream/.git")
+    assert remote.url == f"{https.url}/upstream/.git"
+    assert mirror.fetch(remote, "main") == revision
+
+
+def test_a_cookie_file(upstream: Upstream, mirror: Mirror, tmp_path: Path) -> None:
+    revision, cookies = upstream.commit(dag="one"), tmp_path / "cookies"
+    extra = '$HTTP["cookie"] !~ "session=sesame" { url.access-deny = ("") }'
+    with git_http(tmp_path, tmp_path / "http", {}, doors={}, tls=False, extra=extra) as server:
+        url, credentials = f"{server.url}/upstream/.git", Credentials(cookie_file=cookies)
+        assert reason(mirror, credentials, url) == "CredentialsUnreadable"
+        for value, accepted in (("wrong", False), ("sesame", True)):
+            cookies.write_text(f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{value}\n")
+            if accepted:
+                assert mirror.fetch(credentials.remote(url), "main") == revision
+            else:
+                assert reason(mirror, credentials, url) == "AuthenticationFailed"
+
+
+def test_a_proxy_with_a_password(https: Server, upstream: Upstream, mirror: Mirror, tmp_path: Path) -> None:
+    """1. Through the proxy. 2. With a wrong password: refused, not named. 3. Past it, by `no_proxy`."""
+    revision, password = upstream.commit(dag="one"), https.directory / "password"
+    password.write_text(PASSWORD)
+    url, authority = f"{https.url}/upstream/.git", https.directory / "certificate.pem"
+    with forward_proxy(tmp_path / "proxy", "me secret") as proxy:
+
+        def through(login: str, no_proxy: str) -> Credentials:
+            address = proxy.url.replace("://", f"://{login}@")
+            return Credentials(password_file=password, ca_file=authority, proxy=address, no_proxy=no_proxy)
+
+        assert mirror.fetch(through("me:secret", "").remote(url), "main") == revision
+        assert f"CONNECT {https.url.removeprefix('https://')}" in proxy.log.read_text()
+        assert reason(mirror, through("me:wrong", ""), url) == "ProxyRefused"
+        assert mirror.fetch(through("me:wrong", "127.0.0.1").remote(url), "main") == revision
+
+
+def test_a_redirect_to_another_host_gets_no_password(upstream: Upstream, mirror: Mirror, tmp_path: Path) -> None:
+    seen: list[Seen] = []
+
+    def thief(request: Seen) -> tuple[int, Mapping[str, str], str]:
+        seen.append(request)
+        return 401, {"WWW-Authenticate": 'Basic realm="git"'}, ""
+
+    with (
+        service(thief) as elsewhere,
+        service(lambda request: (302, {"Location": elsewhere + request.path}, "")) as home,
+    ):
+        assert reason(mirror, Credentials(password=PASSWORD), f"{home}/dags") == "AuthenticationFailed"
+    assert seen
+    assert not [request for request in seen if "Authorization" in request.headers]
+
+
+def test_each_address_is_shown_its_own_password_and_no_other(
+    upstream: Upstream, tmp_path: Path, mirror: Mirror
+) -> None:
+    revision = upstream.commit(dag="one")
+    for folder in ("one", "two"):
+        shutil.copytree(upstream.path, tmp_path / "root" / folder / "dags")
+    users = {"one": "first", "two": "second"}
+    doors = {"/one": "one", "/two": "two"}
+    with git_http(tmp_path / "root", tmp_path / "http", users, doors=doors, tls=False) as server:
+        urls = {name: f"{server.url}/{name}/dags/.git" for name in users}
+        second = UrlAccess(url=f"{server.url}/two", username="two", password="second")
+        credentials = Credentials(username="one", password="first", urls=(second,))
+        for url in urls.values():
+            assert mirror.fetch(credentials.remote(url, main=urls["one"]), "main") == revision
+        assert reason(mirror, Credentials(username="one", password="first"), urls["two"]) == "AuthenticationFailed"
+
+
+def test_more_of_gits_configuration(upstream: Upstream, mirror: Mirror, tmp_path: Path) -> None:
+    seen: list[Seen] = []
+
+    def notes(request: Seen) -> tuple[int, Mapping[str, str], str]:
+        seen.append(request)
+        return 404, {}, ""
+
+    with service(notes) as url:
+        credentials = Credentials(config={"http.userAgent": "dags/1"})
+        assert reason(mirror, credentials, f"{url}/dags") == "RepositoryNotFound"
+    assert {request.headers["User-Agent"] for request in seen} == {"dags/1"}

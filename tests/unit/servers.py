@@ -1,0 +1,190 @@
+"""Real servers for tests: sshd, Git's smart HTTP behind lighttpd, a forward proxy, and small HTTP services."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.packages import install
+from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    """To which a path is appended."""
+    directory: Path
+    """Its configuration, keys and passwords."""
+    log: Path
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def make_key(file: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file))
+
+
+@contextmanager
+def serving(command: list[str], port: int, log: Path) -> Iterator[None]:
+    """A server, from when it listens."""
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            _wait_until_it_listens(process, port, log)
+            yield
+        finally:
+            process.terminate()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on {port}: {log.read_text()}")
+
+
+@contextmanager
+def sshd(directory: Path) -> Iterator[Server]:
+    """Accepts the keys in ``authorized_keys``: at first that of ``user``; its own key is in ``known_hosts``."""
+    if not Path("/usr/sbin/sshd").exists() or not shutil.which("ssh"):
+        install("openssh-server", "openssh-client")
+    port, log = free_port(), directory / "log"
+    directory.mkdir()
+    for name in ("host", "user", "stranger"):
+        make_key(directory / name)
+    # A Secret holds no public half, and ssh would offer that one if it lay beside the key.
+    (directory / "user.pub").rename(directory / "authorized_keys")
+    (directory / "known_hosts").write_text(f"[127.0.0.1]:{port} {(directory / 'host.pub').read_text()}")
+    (directory / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nPidFile none\nStrictModes no\n"
+        f"AuthorizedKeysFile {directory}/authorized_keys\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    with serving(["/usr/sbin/sshd", "-D", "-e", "-f", str(directory / "sshd_config")], port, log):
+        yield Server(f"ssh://{getpass.getuser()}@127.0.0.1:{port}", directory, log)
+
+
+def make_certificate(directory: Path) -> Path:
+    """One that is its own authority, for 127.0.0.1; its key is beside it."""
+    certificate = directory / "certificate.pem"
+    run(
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+        "subjectAltName=IP:127.0.0.1", "-keyout", str(directory / "key.pem"), "-out", str(certificate),
+    )  # fmt: skip
+    return certificate
+
+
+@contextmanager
+def git_http(
+    repositories: Path,
+    directory: Path,
+    users: Mapping[str, str],
+    *,
+    doors: Mapping[str, str],
+    tls: bool,
+    extra: str = "",
+) -> Iterator[Server]:
+    """Git's smart HTTP for all ``repositories``.
+
+    ``users``: their passwords, in the file ``users``, which is read at each request. ``doors``: a prefix of paths, and
+    the user that it lets in. ``extra`` configuration of lighttpd.
+    """
+    if not Path("/usr/lib/lighttpd/mod_openssl.so").exists():
+        install("lighttpd", "lighttpd-mod-openssl", "openssl")
+    directory.mkdir()
+    port, log = free_port(), directory / "log"
+    (directory / "users").write_text("".join(f"{name}:{password}\n" for name, password in users.items()))
+    locks = ", ".join(
+        f'"{prefix}" => ("method" => "basic", "realm" => "git", "require" => "user={user}")'
+        for prefix, user in doors.items()
+    )
+    (directory / "lighttpd.conf").write_text(f"""
+server.modules = ("mod_access", "mod_alias", "mod_auth", "mod_authn_file", "mod_cgi", "mod_setenv", "mod_openssl")
+server.port = {port}
+server.bind = "127.0.0.1"
+server.document-root = "{directory}"
+auth.backend = "plain"
+auth.backend.plain.userfile = "{directory}/users"
+auth.require = ({locks})
+alias.url = ("/" => "/usr/lib/git-core/git-http-backend/")
+cgi.assign = ("" => "")
+setenv.add-environment = ("GIT_PROJECT_ROOT" => "{repositories}", "GIT_HTTP_EXPORT_ALL" => "1")
+{_tls(directory) if tls else ""}
+{extra}
+""")
+    with serving(["lighttpd", "-D", "-f", str(directory / "lighttpd.conf")], port, log):
+        yield Server(f"http{'s' if tls else ''}://127.0.0.1:{port}", directory, log)
+
+
+def _tls(directory: Path) -> str:
+    certificate = make_certificate(directory)
+    return f'ssl.engine = "enable"\nssl.pemfile = "{certificate}"\nssl.privkey = "{directory}/key.pem"'
+
+
+@contextmanager
+def forward_proxy(directory: Path, login: str) -> Iterator[Server]:
+    """A proxy that wants ``login`` (``user password``) and writes each connection into its log."""
+    if not shutil.which("tinyproxy"):
+        install("tinyproxy")
+    directory.mkdir()
+    port, log = free_port(), directory / "log"
+    (directory / "tinyproxy.conf").write_text(
+        f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 10\nLogLevel Connect\nBasicAuth {login}\n"
+    )
+    with serving(["tinyproxy", "-d", "-c", str(directory / "tinyproxy.conf")], port, log):
+        yield Server(f"http://127.0.0.1:{port}", directory, log)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request, as a service got it."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+@contextmanager
+def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]]) -> Iterator[str]:
+    """A small HTTP service, and its address; ``answer`` is the status, headers and body for a request."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = answer(Seen(self.command, self.path, dict(self.headers)))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body.encode()))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_POST = do_GET  # noqa: N815 - the name is the library's
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
