@@ -75,15 +75,15 @@ class Source:
     def _fetch(self) -> str:
         settings = self.settings
         revision = self.mirror.fetch(settings.credentials.remote(settings.repo), settings.ref)
+        self.mirror.export(revision, settings.repo, settings.credentials.remote)
         self.mirror.require_directory(revision, settings.subdirectory)
-        self.mirror.keep(revision)
         return revision
 
     def ensure(self, revision: str) -> None:
         """Have a revision that was published before, though this volume may be new."""
         if not self.mirror.has(revision):
             self.mirror.fetch(self.settings.credentials.remote(self.settings.repo), revision)
-        self.mirror.keep(revision)
+        self.mirror.export(revision, self.settings.repo, self.settings.credentials.remote)
 
     def _succeeded(self, revision: str) -> None:
         metrics.FETCHES.labels(self.settings.name, "success").inc()

@@ -1,102 +1,245 @@
-"""A bare repository on disk that holds every revision we have seen."""
+"""Revisions of one repository on disk: fetched from its host, and exported as the trees that members get.
+
+    refs/revisions/<sha>    the commit, as its authors made it
+    refs/trees/<sha>        a commit without parents whose tree is what the readers of <sha> get
+    refs/submodules/<sha>/  commits of submodules in that tree
+
+Members fetch ``refs/trees`` only: a tree and what differs from the trees they have, but no history.
+"""
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING
+import logging
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
 
-from gitsync.errors import RemoteError, StoreError
-from gitsync.git.command import CommandFailed, CommandTimedOut, environment, run
-from gitsync.git.remote import Remote, explained
+from gitsync.errors import GitSyncError, RemoteError, StoreError
+from gitsync.git import contents
+from gitsync.git.clone import Clone
+from gitsync.git.command import REVISION, CommandFailed, CommandTimedOut
+from gitsync.git.export import Export, fetch_commit
+from gitsync.git.remote import Remote
+from gitsync.git.repository import Repository, settle
 from gitsync.log import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
+
+    from gitsync.git.contents import Entry
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_REVISIONS, _TREES, _SUBMODULES = "refs/revisions/", "refs/trees/", "refs/submodules/"
+_COLLECT = {"auto": ("--auto",), "always": (), "aggressive": ("--aggressive",)}
+_NOBODY = {f"GIT_{role}_{item}": value for role in ("AUTHOR", "COMMITTER")
+           for item, value in (("NAME", "gitsync"), ("EMAIL", "gitsync"), ("DATE", "@0 +0000"))}  # fmt: skip
+"""Two controllers must make the same commit of the same revision."""
 
 
 class Mirror:
-    """A bare repository on disk that holds every revision we have seen."""
+    """Written by one thread of one process, read by many: also by `git http-backend`."""
 
-    def __init__(self, directory: Path, *, timeout: float = 120.0) -> None:
+    def __init__(self, directory: Path, *, timeout: float = 120.0, clone: Clone | None = None) -> None:
         self.directory = directory
         self.timeout = timeout
-
-    def _git(self, *args: str, env: Mapping[str, str] | None = None, config: Mapping[str, str] | None = None) -> str:
-        arguments = (f"--git-dir={self.directory}", *args)
-        return run(*arguments, env=environment(env or {}, config or {}), timeout=self.timeout)
+        self.clone = clone or Clone()
+        self._repository = Repository(directory, timeout=timeout)
+        self._fresh = directory
+        self._suspect = True
+        """Something failed that nobody could explain, or the process before us may have been killed."""
+        self._tip: tuple[str, str] | None = None
+        """What the ref pointed to at the last look, and the commit of that."""
 
     def prepare(self) -> None:
-        """Make the repository; one that Git no longer recognises is made anew beside the trees it filled."""
-        if self._usable():
-            self._remove_stale_locks()
+        """Make the repository, or clear what a crash has left in it. Raises StoreError."""
+        self._fresh = settle(self.directory)
+        if self.directory.exists():
+            self._repository.recover()
+        else:
+            self._repository.make()
+
+    # Fetching
+
+    def fetch(self, remote: Remote, ref: str) -> str:
+        """The commit that branch, tag or full revision ``ref`` stands for now; it is here. Raises RemoteError."""
+        return self._soundly(lambda repository: self._latest(repository, remote, ref))
+
+    def take(self, remote: Remote, revision: str) -> None:
+        """Have the tree of ``revision`` as another mirror exported it. Raises RemoteError."""
+        name = f"{_TREES}{revision}"
+        self._soundly(lambda repository: repository.fetch(remote, f"+{name}:{name}"))
+        self._collect()
+
+    def _soundly(self, fetch: Callable[[Repository], _T]) -> _T:
+        """Fetch; what is damaged stays, and is read from, until a new repository beside it has all of the fetch."""
+        if not self._suspect or self._repository.sound():
+            self._suspect = False
+            try:
+                return fetch(self._repository)
+            except RemoteError as error:
+                self._suspect = error.reason == "FetchFailed"
+                raise
+        log.warning("store.damaged", extra={"directory": str(self.directory)})
+        return self._anew(fetch)
+
+    def _anew(self, fetch: Callable[[Repository], _T]) -> _T:
+        settle(self.directory)
+        fresh = Repository(self._fresh, timeout=self.timeout)
+        fresh.make()
+        self._tip = None
+        result = fetch(fresh)
+        with suppress(GitSyncError):
+            self._rescue(fresh)
+        fresh.replace(self._repository)
+        self._repository, self._suspect = fresh, False
+        log.info("store.renewed", extra={"directory": str(self.directory)})
+        return result
+
+    def _rescue(self, fresh: Repository) -> None:
+        """Bring over what can still be read of revisions that the host may no longer have."""
+        for name in self._references():
+            with suppress(GitSyncError):
+                fresh.fetch(Remote(str(self.directory)), f"+{name}:{name}")
+
+    def _latest(self, repository: Repository, remote: Remote, ref: str) -> str:
+        tip = ref if REVISION.fullmatch(ref) else _advertised(repository, remote, ref)
+        if self._tip is not None and self._tip[0] == tip:
+            return self._tip[1]
+        if tip == ref and (commit := repository.peel(ref)):
+            self._tip = (tip, commit)
+            return commit
+        self._fetch(repository, remote, ref)
+        found = repository.run("rev-parse", "FETCH_HEAD").decode().strip()
+        if (commit := repository.peel(found)) is None:
+            raise RemoteError("NotACommit", f"{ref!r} in {redacted(remote.url)} is no commit; correct `ref`")
+        self._tip = (found, commit)
+        return commit
+
+    def _fetch(self, repository: Repository, remote: Remote, ref: str) -> None:
+        clone = self.clone
+        options = [f"--depth={clone.depth}"] if clone.depth else ["--unshallow"] if repository.shallow else []
+        if clone.filter:
+            repository.promise(clone.filter)
+            options.append(f"--filter={clone.filter}")
+        elif repository.partial:
+            options.append("--no-filter")
+        if REVISION.fullmatch(ref):
+            fetch_commit(repository, remote, ref, *options)
+        else:
+            repository.fetch(remote, ref, *options)
+
+    # Exporting
+
+    def export(self, revision: str, url: str, remotes: Callable[[str], Remote] = Remote) -> None:
+        """Have the tree of the fetched commit ``revision`` of the repository at ``url``; it never changes again.
+
+        ``remotes`` gives the credentials for an address: for ``url`` and for those of submodules.
+        Raises RemoteError or StoreError.
+        """
+        if self.exported(revision):
             return
-        shutil.rmtree(self.directory, ignore_errors=True)
-        try:
-            self.directory.parent.mkdir(parents=True, exist_ok=True)
-            run("init", "--quiet", "--bare", str(self.directory), env=environment({}, {}), timeout=self.timeout)
-        except (OSError, CommandFailed) as error:
-            message = f"cannot make a repository in {self.directory}: {error}; check the volume's space and owner"
-            raise StoreError(message) from error
+        work = Export(self._repository, self.clone, url, remotes)
+        with self._explaining(f"cannot export {revision}"):
+            tree = work.tree(revision)
+            commit = self._repository.run("commit-tree", tree, "-m", revision, env=_NOBODY).decode().strip()
+            names = {f"{_REVISIONS}{revision}": revision, f"{_TREES}{revision}": commit}
+            names |= {f"{_SUBMODULES}{revision}/{module}": module for module in work.submodules}
+            self._update_references(f"update {name} {target}" for name, target in names.items())
+        self._collect()
 
-    def _usable(self) -> bool:
-        try:
-            return self._git("rev-parse", "--is-bare-repository").strip() == "true"
-        except CommandFailed:
-            return False
+    def exported(self, revision: str) -> bool:
+        """Whether the tree of ``revision`` is here for readers."""
+        return self._repository.peel(f"{_TREES}{revision}") is not None
 
-    def _remove_stale_locks(self) -> None:
-        # Only one process ever writes here, so a lock file that is there at start was left by a dead one.
-        for lock in self.directory.rglob("*.lock"):
-            lock.unlink(missing_ok=True)
+    def revisions(self) -> frozenset[str]:
+        """All revisions whose trees are here."""
+        return frozenset(name.removeprefix(_TREES) for name in self._references() if name.startswith(_TREES))
 
-    def fetch(self, remote: Remote, ref: str, *, depth: int | None = None) -> str:
-        """Fetch branch, tag or full revision ``ref`` and return the commit it stands for. Raises RemoteError."""
-        options = [f"--depth={depth}"] if depth else []
-        try:
-            self._git(
-                "fetch", "--quiet", "--force", "--no-tags", *options, "--", remote.url, ref,
-                env=remote.env, config=remote.config,
-            )  # fmt: skip
-            return self._git("rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}").strip()
-        except CommandTimedOut:
-            message = f"{redacted(remote.url)} did not answer within {self.timeout:.0f} s"
-            raise RemoteError("TimedOut", message) from None
-        except CommandFailed as failure:
-            raise explained(failure, remote.url, ref) from None
+    def forget(self, revisions: Collection[str]) -> None:
+        """Let Git remove what only ``revisions`` need, at its leisure. Raises StoreError."""
+        with self._explaining("cannot forget old revisions"):
+            doomed = [name for name in self._references() if name.split("/")[2] in revisions]
+            self._update_references(f"delete {name}" for name in doomed)
 
-    def has(self, revision: str) -> bool:
-        """Whether commit ``revision`` is here; in a shallow clone too."""
+    def _references(self) -> list[str]:
+        return self._repository.references(_REVISIONS, _TREES, _SUBMODULES)
+
+    def _update_references(self, lines: Iterable[str]) -> None:
+        self._repository.run("update-ref", "--stdin", stdin="".join(f"{line}\n" for line in lines).encode())
+
+    def _collect(self) -> None:
+        """Let Git tidy its store, within the time limit; that it could not is no reason to publish nothing."""
+        if self.clone.gc == "off":
+            return
         try:
-            self._git("cat-file", "-e", f"{revision}^{{commit}}")
-        except CommandFailed:
-            return False
-        return True
+            self._repository.run("gc", "--quiet", *_COLLECT[self.clone.gc])
+        except (CommandFailed, CommandTimedOut) as error:
+            self._repository.recover()
+            self._suspect = True
+            log.warning("store.untidy", extra={"error": str(error)})
+
+    # Reading exported trees
+
+    def files(self, revision: str) -> dict[str, Entry]:
+        """Every file of the exported tree, by path. Raises StoreError."""
+        with self._explaining(f"cannot list {revision}"):
+            return contents.listing(self._repository, f"{_TREES}{revision}", sizes=True)
+
+    def read(self, blobs: Collection[str]) -> dict[str, bytes]:
+        """Contents by the ids that ``files`` gives. Raises StoreError."""
+        with self._explaining("cannot read files"):
+            return contents.read(self._repository, blobs)
+
+    def changed(self, old: str, new: str) -> frozenset[str]:
+        """Paths in which two exported trees differ; a renamed file is two paths. Raises StoreError."""
+        with self._explaining(f"cannot compare {old} and {new}"):
+            return contents.changed(self._repository, f"{_TREES}{old}", f"{_TREES}{new}")
+
+    def write_files(self, revision: str, directory: Path, paths: Collection[str] | None = None) -> None:
+        """Write ``paths`` of the exported tree, or all, into ``directory``. Raises StoreError."""
+        with self._explaining(f"cannot write the tree of {revision}"):
+            contents.write(self._repository, f"{_TREES}{revision}", directory, paths)
 
     def require_directory(self, revision: str, path: str) -> None:
-        """Refuse a revision without the directory ``path``, which may be empty for the whole tree."""
+        """Refuse an exported tree without the directory ``path``, which may be empty for the whole tree."""
         try:
-            kind = self._git("cat-file", "-t", f"{revision}:{path.strip('/')}").strip()
+            kind = self._repository.run("cat-file", "-t", f"{_TREES}{revision}:{path.strip('/')}").decode().strip()
         except CommandFailed:
             kind = "nothing"
         if kind != "tree":
             message = f"revision {revision[:12]} has no directory {path!r}; correct `subdirectory` or push one"
             raise RemoteError("SubdirectoryMissing", message)
 
-    def keep(self, revision: str) -> None:
-        """Protect ``revision`` from Git's garbage collection, also after a force-push."""
-        self._git("update-ref", f"refs/revisions/{revision}", revision)
+    def has(self, revision: str) -> bool:
+        """Whether commit ``revision`` is here; in a shallow clone too."""
+        return self._repository.has(revision)
 
-    def write_tree(self, revision: str, directory: Path) -> None:
-        """Write all files of ``revision`` into the empty ``directory``. Raises StoreError."""
-        # A private index: the tree is written whole each time, and no state of an earlier one matters.
-        index = directory.with_name(f"{directory.name}.index")
-        env = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(directory)}
+    def descends(self, new: str, old: str) -> bool | None:
+        """Whether ``old`` is in the history of ``new``; None when too little of it is here to say."""
         try:
-            self._git("read-tree", revision, env=env)
-            self._git("checkout-index", "--all", "--force", "--quiet", env=env)
-        except (CommandFailed, CommandTimedOut) as error:
-            message = f"cannot write the tree of {revision}: {error}; check the volume's free space"
-            raise StoreError(message) from error
-        finally:
-            index.unlink(missing_ok=True)
+            self._repository.run("merge-base", "--is-ancestor", old, new)
+        except CommandFailed as failure:
+            return False if failure.code == 1 and not self._repository.shallow else None
+        return True
+
+    @contextmanager
+    def _explaining(self, what: str) -> Iterator[None]:
+        """Failures of commands that need nothing but the disk; the next fetch looks whether the store is sound."""
+        try:
+            yield
+        except (OSError, CommandFailed, CommandTimedOut) as error:
+            self._suspect = True
+            raise StoreError(f"{what}: {error}; check the free space of {self.directory}") from error
+
+
+def _advertised(repository: Repository, remote: Remote, ref: str) -> str:
+    """What ``ref`` points to at the remote, by the precedence that `git fetch` has."""
+    lines = repository.ask(remote, "ls-remote", "--quiet", "origin", ref, subject=ref).splitlines()
+    tips = {name: tip for tip, _, name in (line.partition("\t") for line in lines)}
+    for pattern in ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}"):
+        if tip := tips.get(pattern.format(ref)):
+            return tip
+    message = f"ref {ref!r} does not exist in {redacted(remote.url)}; push it or correct `ref`"
+    raise RemoteError("RefNotFound", message)

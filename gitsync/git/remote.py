@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _FAILURES: tuple[tuple[str, str, str], ...] = (
     ("couldn't find remote ref", "RefNotFound", "ref {ref!r} does not exist in {url}; push it or correct `ref`"),
     ("not our ref", "RefNotFound", "revision {ref!r} does not exist in {url}; push it or correct `ref`"),
+    ("unadvertised object", "RevisionNotOffered", "no branch of {url} has {ref!r}; push it"),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", "HostKeyChanged", "{url} shows another host key than known_hosts has"),
     ("Host key verification failed", "HostKeyUnknown", "the host key of {url} is not in the known_hosts file; add it"),
     ("Permission denied (", "AuthenticationFailed", "{url} refused the SSH key; register its public half at the host"),
@@ -32,7 +34,14 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
     ("unable to connect", "HostUnreachable", "{url} cannot be reached: {detail}"),
     ("Connection ", "HostUnreachable", "{url} cannot be reached: {detail}"),
     ("transport ", "ProtocolRefused", "the protocol of {url} is not allowed; use https, ssh, http, git or a path"),
+    ("blocked", "ProtocolRefused", "{url} looks like an option of a command; correct the address"),
+    ("mismatched algorithms", "ObjectFormat", "{url} has SHA-256 ids; use a SHA-1 repository"),
+    ("dubious ownership", "RepositoryForbidden", "{url} belongs to another user; make it ours or serve it over https"),
 )  # fmt: skip
+
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_REFUSED = re.compile(r"object [0-9a-f]+: (?P<fault>\w+): (?P<text>.*)")
+"""How index-pack and unpack-objects name an object that does not pass `transfer.fsckObjects`."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,25 @@ class Remote:
     env: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def local(self) -> bool:
+        """A path of this machine, which only the configuration may name, never a repository's own files."""
+        address = self.url
+        return address.startswith("file:") or ("://" not in address and "::" not in address and not _scp_like(address))
+
+
+def _scp_like(address: str) -> bool:
+    """``host:path``, as ssh takes it; a colon after a slash belongs to a path."""
+    return ":" in address.partition("/")[0]
+
 
 def explained(failure: CommandFailed, url: str, ref: str) -> GitSyncError:
     """Git's words as an error that names the thing and the cure."""
-    if "No space left on device" in failure.stderr:
+    if any(words in failure.stderr for words in _FULL):
         return StoreError("the volume is full; make it larger")
+    if refused := _REFUSED.search(failure.stderr):
+        message = f"{redacted(url)} holds a malformed or hostile object ({refused['fault']}: {refused['text']})"
+        return RemoteError("ObjectsRefused", f"{message}; remove it from the history of {ref!r}")
     for words, reason, message in _FAILURES:
         if line := next((line for line in failure.stderr.splitlines() if words in line), None):
             detail = _without_secret(line, url)

@@ -59,10 +59,9 @@ class Replica:
         if self.store.has(revision):
             return
         with self._writing:
-            if not self._mirror.has(revision):
-                # A member needs trees, not history.
-                self._mirror.fetch(self._remote(), revision, depth=1)
-            self.store.stage(revision, self._mirror.write_tree)
+            if not self._mirror.exported(revision):
+                self._mirror.take(self._remote(), revision)
+            self.store.stage(revision, self._mirror.write_files)
 
     def follow(self, directive: Directive) -> None:
         """Have what ``directive`` says. Raises RemoteError or StoreError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitsync.git.clone import Clone
 from gitsync.git.mirror import Mirror
 from gitsync.trees.store import Store
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 def once(repo: str, ref: str, root: Path, *, credentials: Credentials, subdirectory: str, timeout: float) -> str:
     """Publish what ``ref`` is now below ``root`` and return its revision; on any error the current tree stays."""
-    store, mirror = Store(root), Mirror(root / ".repository", timeout=timeout)
+    store, mirror = Store(root), Mirror(root / ".repository", timeout=timeout, clone=Clone(depth=1))
     store.prepare()
     mirror.prepare()
-    revision = mirror.fetch(credentials.remote(repo), ref, depth=1)
+    revision = mirror.fetch(credentials.remote(repo), ref)
+    mirror.export(revision, repo, credentials.remote)
     mirror.require_directory(revision, subdirectory)
-    store.stage(revision, mirror.write_tree)
+    store.stage(revision, mirror.write_files)
     store.flip(revision)
     return revision

@@ -148,7 +148,9 @@ def publish(cluster: Cluster, epoch: int, revision: str, *sidecars: Sidecar) -> 
 
 
 def fetch(cluster: Cluster, upstream: Upstream) -> str:
-    return cluster.mirror.fetch(Remote(str(upstream.path)), "main")
+    revision = cluster.mirror.fetch(Remote(str(upstream.path)), "main")
+    cluster.mirror.export(revision, str(upstream.path))
+    return revision
 
 
 def test_members_stage_first_and_flip_together(cluster: Cluster, upstream: Upstream) -> None:
@@ -227,7 +229,8 @@ def test_a_member_that_hung_does_not_follow_what_was_taken_back(cluster: Cluster
 
 
 def test_an_old_revision_is_staged_on_demand(cluster: Cluster, upstream: Upstream) -> None:
-    old = upstream.commit(dag="one")
+    upstream.commit(dag="one")
+    old = fetch(cluster, upstream)
     upstream.commit(dag="two")
     publish(cluster, 1, fetch(cluster, upstream))
     sidecar = cluster.join("worker-0")

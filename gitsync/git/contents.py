@@ -1,0 +1,97 @@
+"""What is in a tree: its files, their contents, and how two differ."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from gitsync.errors import RemoteError, StoreError
+from gitsync.git.command import OutputTooLong
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from gitsync.git.repository import Repository
+
+FILE, EXECUTABLE, SYMLINK, SUBMODULE = "100644", "100755", "120000", "160000"
+CONTENT_LIMIT = 2**30
+"""Bytes of contents that are read at once."""
+_NAMES_REFUSED = frozenset({"", ".", "..", ".git"})
+
+
+class Entry(NamedTuple):
+    """One file of a tree."""
+
+    mode: str
+    """``100644``, ``100755`` (executable), ``120000`` (symbolic link); ``160000`` (submodule) only before export."""
+    blob: str
+    """The id of its content; of a submodule, its commit."""
+    size: int
+    """Bytes; 0 where it was not asked for."""
+
+
+def listing(repository: Repository, tree: str, *, sizes: bool = False) -> dict[str, Entry]:
+    """All files of ``tree`` by path. Bytes of a name that are not UTF-8 are surrogates, as ``os.fsencode`` takes them.
+
+    Raises RemoteError for a tree that no honest repository holds.
+    """
+    options = ("-r", "-z", "--full-tree", *(("-l",) if sizes else ()))
+    try:
+        lines = os.fsdecode(repository.run("ls-tree", *options, tree)).split("\0")
+    except OutputTooLong:
+        message = f"the tree of {tree[-40:][:12]} has millions of files; remove them from the repository"
+        raise RemoteError("TreeTooLarge", message) from None
+    return dict(_parsed(line) for line in lines if line)
+
+
+def _parsed(line: str) -> tuple[str, Entry]:
+    head, _, path = line.partition("\t")
+    mode, _kind, oid, *size = head.split()
+    # Git itself refuses these names at the fetch; here they would lead a reader out of the tree.
+    if not _NAMES_REFUSED.isdisjoint(path.lower().split("/")):
+        raise RemoteError("NameRefused", f"the repository has a file named {path!r}; remove it")
+    return path, Entry(_canonical(mode), oid, int(size[0]) if size and size[0] != "-" else 0)
+
+
+def _canonical(mode: str) -> str:
+    """Early versions of Git wrote other permissions, too."""
+    if mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE):
+        return mode
+    return EXECUTABLE if int(mode, 8) & 0o100 else FILE
+
+
+def read(repository: Repository, blobs: Collection[str]) -> dict[str, bytes]:
+    """The contents of ``blobs``, by id, from one process that has ended. Raises StoreError."""
+    asked = "".join(f"{blob}\n" for blob in blobs).encode()
+    try:
+        answer = repository.run("cat-file", "--batch", stdin=asked, limit=CONTENT_LIMIT) if asked else b""
+    except OutputTooLong:
+        raise StoreError(f"{len(blobs)} files are more than {CONTENT_LIMIT >> 30} GiB; read fewer at once") from None
+    found, start = {}, 0
+    while start < len(answer):
+        end = answer.index(b"\n", start)
+        blob, kind, *size = answer[start:end].decode().split()
+        if kind == "missing":
+            raise StoreError(f"object {blob} is missing in {repository.directory}; it is cloned again at the next look")
+        start = end + 1 + int(size[0]) + 1
+        found[blob] = answer[end + 1 : start - 1]
+    return found
+
+
+def changed(repository: Repository, old: str, new: str) -> frozenset[str]:
+    """Paths that differ in content, kind or mode; a renamed file is two."""
+    paths = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+    return frozenset(os.fsdecode(paths).split("\0")) - {""}
+
+
+def write(repository: Repository, tree: str, directory: Path, paths: Collection[str] | None) -> None:
+    """Write ``paths`` of ``tree``, or all, into ``directory``: modes 0644 and 0755, bytes as they are in Git."""
+    with repository.scratch() as scratch:
+        env = {"GIT_INDEX_FILE": str(scratch / "index"), "GIT_WORK_TREE": str(directory)}
+        repository.run("read-tree", tree, env=env)
+        if paths is None:
+            repository.run("checkout-index", "--force", "--all", env=env)
+        else:
+            names = b"".join(os.fsencode(path) + b"\0" for path in paths)
+            repository.run("checkout-index", "--force", "-z", "--stdin", env=env, stdin=names)

@@ -1,0 +1,136 @@
+"""Makes of a revision the tree that its readers get: sparse patterns applied, submodules in place, nothing missing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitsync.errors import RemoteError
+from gitsync.git import sparse, submodules
+from gitsync.git.contents import SUBMODULE, Entry, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from gitsync.git.clone import Clone
+    from gitsync.git.remote import Remote
+    from gitsync.git.repository import Repository
+
+DEEPEST = 10
+"""Levels of submodules in submodules."""
+MOST_SUBMODULES = 200
+
+
+@dataclass
+class Export:
+    """One revision on its way."""
+
+    repository: Repository
+    clone: Clone
+    url: str
+    remotes: Callable[[str], Remote]
+    """An address with what is needed to fetch from it. A submodule's may be anybody's."""
+    submodules: set[str] = field(default_factory=set)
+    """The commits of all submodules that were put in place."""
+
+    def tree(self, revision: str) -> str:
+        """The id of the tree, which is in the repository with all of its files. Raises RemoteError or StoreError."""
+        if self.repository.partial:
+            self._fetch_missing(revision, "--filter=blob:none")
+        whole = listing(self.repository, revision)
+        wanted = self._selected(revision, whole)
+        if self.repository.partial:
+            self._fetch_missing(revision, wanted={entry.blob for entry in _with_modules(wanted, whole).values()})
+        files = self._inlined(wanted, revision, self.url, level=1)
+        return f"{revision}^{{tree}}" if files == whole else self._written(files)
+
+    def _selected(self, revision: str, whole: Mapping[str, Entry]) -> dict[str, Entry]:
+        if not (patterns := self.clone.patterns()):
+            return dict(whole)
+        paths = sparse.selected(self.repository, revision, patterns)
+        if not paths:
+            message = f"the sparse patterns select no file of revision {revision[:12]}; correct `sparse`"
+            raise RemoteError("NothingSelected", message)
+        return {path: entry for path, entry in whole.items() if path in paths}
+
+    def _fetch_missing(self, revision: str, *options: str, wanted: Collection[str] | None = None) -> None:
+        """Fetch what a partial clone left at the remote of ``revision``'s tree, or only the ids in ``wanted`` of it."""
+        listed = self.repository.run(
+            "rev-list", "--objects", "--no-walk", "--missing=print", *options, revision
+        )  # fmt: skip
+        missing = {line[1:] for line in listed.decode(errors="replace").splitlines() if line.startswith("?")}
+        if wanted is not None:
+            missing &= set(wanted)
+        if missing:
+            asked = "".join(f"{oid}\n" for oid in sorted(missing)).encode()
+            # As Git's own fetch on demand: without a negotiation, which is about commits.
+            fixed = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no")
+            self.repository.ask(
+                self.remotes(self.url), "-c", "fetch.negotiationAlgorithm=noop", *fixed, "--filter=blob:none",
+                "--stdin", "origin", stdin=asked, subject=revision,
+            )  # fmt: skip
+
+    def _inlined(self, files: dict[str, Entry], commit: str, url: str, *, level: int) -> dict[str, Entry]:
+        """``files`` of ``commit`` with the files of every submodule in its place."""
+        links = {path: entry.blob for path, entry in files.items() if entry.mode == SUBMODULE}
+        inlined = {path: entry for path, entry in files.items() if path not in links}
+        deepest = {"off": 0, "shallow": 1, "recursive": DEEPEST}[self.clone.submodules]
+        if not links or (level > deepest and self.clone.submodules != "recursive"):
+            return inlined
+        if level > deepest or len(self.submodules) + len(links) > MOST_SUBMODULES:
+            message = f"submodules nest deeper than {DEEPEST} or are more than {MOST_SUBMODULES}"
+            raise RemoteError("TooManySubmodules", f"{message} in {commit[:12]}; set `submodules` to shallow or off")
+        addresses = submodules.declared(self.repository, commit, url)
+        for path, link in links.items():
+            if path not in addresses:
+                message = (
+                    f"submodule {path!r} has no address in .gitmodules of {commit[:12]}; add it or remove the link"
+                )
+                raise RemoteError("SubmoduleUnknown", message)
+            content = self._submodule(path, link, addresses[path], trusted=url)
+            nested = self._inlined(content, link, addresses[path], level=level + 1)
+            inlined |= {f"{path}/{name}": entry for name, entry in nested.items()}
+        return inlined
+
+    def _submodule(self, path: str, commit: str, url: str, *, trusted: str) -> dict[str, Entry]:
+        try:
+            if not self.repository.has(commit):
+                self._fetch_submodule(commit, url, trusted)
+        except RemoteError as error:
+            raise RemoteError(error.reason, f"submodule {path!r}: {error}") from error
+        self.submodules.add(commit)
+        return listing(self.repository, commit)
+
+    def _fetch_submodule(self, commit: str, url: str, trusted: str) -> None:
+        remote, parent = self.remotes(url), self.remotes(trusted)
+        if remote.local and not parent.local:
+            message = f"{url} is a path, which a repository from elsewhere may not name; correct .gitmodules"
+            raise RemoteError("ProtocolRefused", message)
+        depth = [f"--depth={self.clone.depth}"] if self.clone.depth else []
+        fetch_commit(self.repository, remote, commit, "--no-write-fetch-head", *depth, name="submodule")
+
+    def _written(self, files: Mapping[str, Entry]) -> str:
+        lines = (f"{entry.mode} {entry.blob}\t{path}\0" for path, entry in files.items())
+        with self.repository.scratch() as scratch:
+            env = {"GIT_INDEX_FILE": str(scratch / "index")}
+            self.repository.run("update-index", "-z", "--index-info", env=env, stdin=os.fsencode("".join(lines)))
+            return self.repository.run("write-tree", env=env).decode().strip()
+
+
+def fetch_commit(repository: Repository, remote: Remote, commit: str, *options: str, name: str = "origin") -> None:
+    """Fetch ``commit`` by its id; where the host gives only branches and tags, all of those."""
+    try:
+        repository.fetch(remote, commit, *options, name=name)
+    except RemoteError as error:
+        if error.reason != "RevisionNotOffered":
+            raise
+        whole = [option for option in options if not option.startswith("--depth")]
+        repository.fetch(remote, "refs/*", *whole, name=name)
+        if not repository.has(commit):
+            raise
+
+
+def _with_modules(files: Mapping[str, Entry], whole: Mapping[str, Entry]) -> dict[str, Entry]:
+    modules = {".gitmodules": whole[".gitmodules"]} if ".gitmodules" in whole else {}
+    return {**files, **modules}
