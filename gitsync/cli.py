@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gitsync import __version__
-from gitsync.errors import GitSyncError
+from gitsync.errors import GitSyncError, SettingsError
 from gitsync.log import configure
 
 TOKENS = Path("/etc/gitsync/tokens")
@@ -60,8 +60,11 @@ def _controller(arguments: argparse.Namespace) -> None:
 def _add_sidecar(parser: argparse.ArgumentParser) -> None:
     token = Path(os.environ.get("GITSYNC_MEMBER_TOKEN_FILE", TOKENS / "member"))
     parser.add_argument("--controller", required=True, metavar="URL")
-    parser.add_argument("--root", type=Path, required=True, help="the volume that Airflow reads")
-    parser.add_argument("--source", default="dags", help="name of the source in the controller's configuration")
+    parser.add_argument("--root", type=Path, help="the volume that Airflow reads, when there is one source")
+    parser.add_argument(
+        "--source", action="append", metavar="NAME[=DIR]",
+        help="a source of the controller's configuration (dags), and where its trees are; once for each",
+    )  # fmt: skip
     parser.add_argument("--token-file", type=Path, default=token)
     parser.add_argument("--port", type=int, default=8099, help="for probes, and for Airflow in the same pod")
     parser.set_defaults(run=_sidecar)
@@ -70,7 +73,17 @@ def _add_sidecar(parser: argparse.ArgumentParser) -> None:
 def _sidecar(arguments: argparse.Namespace) -> None:
     from gitsync.member import sidecar  # noqa: PLC0415
 
-    sidecar.main(arguments.controller, arguments.root, arguments.source, arguments.token_file, arguments.port)
+    roots = _roots(arguments.source or ["dags"], arguments.root)
+    sidecar.main(arguments.controller, roots, arguments.token_file, arguments.port)
+
+
+def _roots(sources: list[str], root: Path | None) -> dict[str, Path]:
+    """Where each source's trees are. Raises SettingsError."""
+    named = {name: Path(place) if place else root for name, _, place in (given.partition("=") for given in sources)}
+    roots = {name: place for name, place in named.items() if name and place is not None}
+    if len(roots) != len(sources) or len({place.absolute() for place in roots.values()}) != len(sources):
+        raise SettingsError("each --source needs a directory of its own: --source NAME=DIR, or --root for a single one")
+    return roots
 
 
 def _add_client(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""What the controller and its members tell each other: JSON over one long poll.
+"""What the controller and its members tell each other: JSON over one long poll for each source.
 
 A member reports what it has; the controller answers with what it should have, at once when that has changed since
 the member last heard it, else after POLL_SECONDS. Both are whole states, never steps, so that either may be lost or
@@ -7,7 +7,7 @@ repeated.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 POLL_SECONDS = 25.0
@@ -25,15 +25,20 @@ class Report:
     """The last epoch whose directive it has carried out."""
     staged: tuple[str, ...] = ()
     error: str | None = None
+    flipped_at: str | None = None
+    """When its link last moved, ISO 8601 with microseconds: by the pod's own clock, so compare it only with what the
+    same pod has written."""
     heard: str = ""
     """``serial`` of the last directive it got."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Report:
         """Raises ValueError or TypeError on anything but a report."""
-        report = cls(**{**data, "staged": tuple(data.get("staged", ()))})
+        report = cls(**{**_known(cls, data), "staged": tuple(data.get("staged", ()))})
         if not (isinstance(report.pod_uid, str) and isinstance(report.epoch, int) and isinstance(report.heard, str)):
             raise TypeError("pod_uid and heard are strings, epoch is a number")
+        if not isinstance(report.flipped_at, str | None):
+            raise TypeError("flipped_at is a string or null")
         return report
 
     def as_json(self) -> dict[str, Any]:
@@ -53,11 +58,22 @@ class Directive:
     """What else should be on the volume, ready for a flip."""
     keep: tuple[str, ...] | None = None
     """What must not be removed; None: remove nothing."""
+    fenced: bool = False
+    """The controller does not wait for this member any more: it is not ready until it has caught up."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Directive:
-        keep = data["keep"]
-        return cls(**{**data, "stage": tuple(data["stage"]), "keep": None if keep is None else tuple(keep)})
+        """Raises ValueError, TypeError or KeyError on anything but a directive."""
+        stage, keep = tuple(data["stage"]), data["keep"]
+        return cls(**{**_known(cls, data), "stage": stage, "keep": None if keep is None else tuple(keep)})
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _known(cls: type[Report | Directive], data: dict[str, Any]) -> dict[str, Any]:
+    """What this version knows of ``data``: a controller and its members are not replaced in one moment."""
+    if not isinstance(data, dict):
+        raise TypeError("an object is wanted")
+    known = {field.name for field in fields(cls)}
+    return {key: value for key, value in data.items() if key in known}

@@ -74,7 +74,7 @@ class Controller:
         self._trouble: str | None = None
         self._status: dict[str, Any] = {}
         surface = Surface(
-            fleet=self._fleet,
+            fleets={wanted.name: self._fleet},
             mirrors={wanted.name: mirror.directory},
             status=lambda: self._status,
             look=self.look,

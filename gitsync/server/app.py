@@ -10,6 +10,7 @@ import hmac
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,8 @@ class Tokens:
 class Surface:
     """What the server may see and do of the controller."""
 
-    fleet: Fleet
+    fleets: Mapping[str, Fleet]
+    """The members, as each source knows them."""
     mirrors: Mapping[str, Path]
     """Bare repository of each source."""
     status: Callable[[], dict[str, Any]]
@@ -64,8 +66,9 @@ class Server(threading.Thread):
         self._tokens = tokens
         self._port = port
         self._loop = asyncio.new_event_loop()
-        self._directed = asyncio.Event()
-        surface.fleet.on_directive = lambda: self._loop.call_soon_threadsafe(self._wake_polls)
+        self._directed = {source: asyncio.Event() for source in surface.fleets}
+        for source, fleet in surface.fleets.items():
+            fleet.on_directive = partial(self._loop.call_soon_threadsafe, self._wake_polls, source)
 
     def run(self) -> None:
         self._loop.run_until_complete(self._serve())
@@ -79,7 +82,7 @@ class Server(threading.Thread):
             web.get("/metrics", self._metrics),
             web.get("/v1/status", self._status),
             web.post("/v1/look", self._look),
-            web.post("/v1/members/{pod}", self._poll),
+            web.post("/v1/members/{source}/{pod}", self._poll),
             web.get("/git/{source}.git/info/refs", self._git),
             web.post("/git/{source}.git/git-upload-pack", self._git),
         ])  # fmt: skip
@@ -88,9 +91,9 @@ class Server(threading.Thread):
         await runner.setup()
         await web.TCPSite(runner, port=self._port).start()
 
-    def _wake_polls(self) -> None:
-        self._directed.set()
-        self._directed = asyncio.Event()
+    def _wake_polls(self, source: str) -> None:
+        self._directed[source].set()
+        self._directed[source] = asyncio.Event()
 
     @web.middleware
     async def _forward_unless_leading(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
@@ -143,16 +146,20 @@ class Server(threading.Thread):
     async def _poll(self, request: web.Request) -> web.Response:
         """A member's report; answered when there is something new to tell it, else after POLL_SECONDS."""
         self._authorize(request, self._tokens.member)
+        source, pod = request.match_info["source"], request.match_info["pod"]
+        if source not in self._surface.fleets:
+            raise web.HTTPNotFound(text=f"no source is named {source!r}; correct the sidecar's --source\n")
         try:
             report = Report.parse(await request.json())
         except (ValueError, TypeError) as error:
             raise web.HTTPBadRequest(text=f"not a report: {error}\n") from error
-        directed = self._directed  # taken first: a directive given from here on is not missed
-        self._surface.fleet.report(request.match_info["pod"], report)
-        if self._surface.fleet.directive.serial == report.heard:
+        fleet = self._surface.fleets[source]
+        directed = self._directed[source]  # taken first: a directive given from here on is not missed
+        fleet.report(pod, report)
+        if fleet.directive.serial == report.heard:
             with suppress(TimeoutError):
                 await asyncio.wait_for(directed.wait(), POLL_SECONDS)
-        return web.json_response(self._surface.fleet.directive.as_json())
+        return web.json_response(fleet.directive.as_json())
 
     async def _git(self, request: web.Request) -> web.StreamResponse:
         """Serve one source read-only by Git's own `http-backend`."""

@@ -8,6 +8,7 @@ Everything else below ``root`` is private to gitsync.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -48,6 +49,13 @@ class Store:
             return None
         return name if self.has(name) else None
 
+    def flipped_at(self) -> float | None:
+        """When the link last moved, in seconds since 1970: never before it was seen to have moved."""
+        try:
+            return self.link.lstat().st_mtime
+        except OSError:
+            return None
+
     def has(self, revision: str) -> bool:
         return REVISION.fullmatch(revision) is not None and (self.revisions / revision).is_dir()
 
@@ -79,6 +87,8 @@ class Store:
             following.unlink(missing_ok=True)
             following.symlink_to(Path("revisions") / revision)
             following.replace(self.link)
+            # Not when the link was made: a reader may have followed the old one after that.
+            os.utime(self.link, follow_symlinks=False, ns=(now := time.time_ns(), now))
         except OSError as error:
             raise StoreError(f"cannot move {self.link} to {revision}: {error.strerror}") from error
 

@@ -12,7 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitsync.git.remote import Remote
-from gitsync.member.sidecar import Controller, PodServer, Replica, Sidecar
+from gitsync.member.controller import Controller
+from gitsync.member.follower import Follower
+from gitsync.member.pod import PodServer
+from gitsync.member.replica import Replica
 from tests.airflow.dag_files import gated, simple, slow
 from tests.airflow.processes import wait_until
 
@@ -61,8 +64,8 @@ def sidecar(stack: Stack) -> Iterator[None]:
     trees = stack.dags
     replica = Replica(trees.root, lambda: Remote(f"file://{trees.repository}"))
     replica.prepare()
-    controller = Controller("http://127.0.0.1:1", "tests", trees.root)
-    server = PodServer(Sidecar(replica, controller, "uid"), stack.sidecar_port)
+    controller = Controller("http://127.0.0.1:1", "dags", "tests", trees.root)
+    server = PodServer({"dags": Follower(replica, controller, "uid")}, stack.sidecar_port)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gitsync.controller.fleet import Fleet, Pod
 from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
-from gitsync.protocol import Directive
+from gitsync.member.controller import Controller
+from gitsync.member.follower import Follower
+from gitsync.member.replica import Replica
+from gitsync.protocol import Directive, Report
 from gitsync.server.app import Server, Surface, Tokens
 from tests.ports import free_port
 
@@ -26,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from gitsync.protocol import Report
     from tests.unit.conftest import Upstream
 
 PATIENCE = 60.0
@@ -55,10 +60,14 @@ def get(url: str, token: str | None = None, method: str = "GET") -> tuple[int, s
 
 
 class CountingFleet(Fleet):
-    reports = 0
+    def __init__(self) -> None:
+        super().__init__(silent_after=60)
+        self.count = 0
+        self.reports: dict[str, Report] = {}
 
     def report(self, pod: str, report: Report) -> None:
-        self.reports += 1
+        self.count += 1
+        self.reports[pod] = report
         super().report(pod, report)
 
 
@@ -69,6 +78,8 @@ class Cluster:
     root: Path
     mirror: Mirror
     fleet: CountingFleet
+    more: Fleet
+    """Of a second source, whose repository is the same."""
     port: int = 0
     looked: list[float] = field(default_factory=list)
     stack: ExitStack = field(default_factory=ExitStack)
@@ -76,8 +87,8 @@ class Cluster:
     def serve(self, *, leading: bool = True, leader: str | None = None) -> int:
         port = free_port()
         surface = Surface(
-            fleet=self.fleet,
-            mirrors={"dags": self.mirror.directory},
+            fleets={"dags": self.fleet, "more": self.more},
+            mirrors={"dags": self.mirror.directory, "more": self.mirror.directory},
             status=lambda: {"sources": []},
             look=lambda: self.looked.append(time.monotonic()),
             alive=lambda: True,
@@ -89,21 +100,47 @@ class Cluster:
         eventually(lambda: get(f"http://127.0.0.1:{port}/livez")[0] == 200, "the server listens")
         return port
 
-    def join(self, pod: str, *, token: str = "member-token", controller: int | None = None) -> Sidecar:
-        token_file = self.root / f"{pod}.token"
-        token_file.write_text(token)
+    def join(self, pod: str, *sources: str, controller: int | None = None) -> Sidecar:
+        """A sidecar for ``dags``, or for ``sources`` with a directory each below its root."""
+        token_file = self.root / "member"
         sidecar = Sidecar(pod, self.root / pod, free_port())
+        places = [f"--source={source}={sidecar.root / source}" for source in sources] or ["--root", str(sidecar.root)]
         command = [
             sys.executable, "-m", "gitsync", "sidecar", "--controller", f"http://127.0.0.1:{controller or self.port}",
-            "--root", str(sidecar.root), "--token-file", str(token_file), "--port", str(sidecar.port),
+            *places, "--token-file", str(token_file), "--port", str(sidecar.port),
         ]  # fmt: skip
-        environment = {**os.environ, "POD_NAME": pod, "POD_UID": f"uid-{pod}"}
-        with (self.root / f"{pod}.log").open("ab") as log:
-            process = subprocess.Popen(command, env=environment, stderr=log)
+        sidecar.command = command
+        self.start(sidecar)
+        return sidecar
+
+    def start(self, sidecar: Sidecar) -> None:
+        environment = {**os.environ, "POD_NAME": sidecar.name, "POD_UID": f"uid-{sidecar.name}"}
+        with self._log(sidecar).open("ab") as log:
+            process = subprocess.Popen(sidecar.command, env=environment, stderr=log)
         self.stack.callback(process.wait)
         self.stack.callback(process.kill)
         sidecar.process = process
-        return sidecar
+
+    def restart(self, sidecar: Sidecar) -> None:
+        assert sidecar.process is not None
+        sidecar.process.kill()
+        sidecar.process.wait()
+        self.start(sidecar)
+
+    def follow(self, pod: str) -> Follower:
+        """A sidecar's inside, in this process."""
+        controller = Controller(f"http://127.0.0.1:{self.port}", "dags", pod, self.root / "member")
+        replica = Replica(self.root / pod, controller.remote)
+        replica.prepare()
+        follower = Follower(replica, controller, f"uid-{pod}")
+        threading.Thread(target=follower.run, daemon=True).start()
+        return follower
+
+    def _log(self, sidecar: Sidecar) -> Path:
+        return self.root / f"{sidecar.name}.log"
+
+    def log(self, sidecar: Sidecar) -> str:
+        return self._log(sidecar).read_text()
 
 
 @dataclass
@@ -111,6 +148,7 @@ class Sidecar:
     name: str
     root: Path
     port: int
+    command: list[str] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -135,7 +173,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     (tmp_path / "operator").write_text("operator-token\n")
     mirror = Mirror(tmp_path / "dags.git")
     mirror.prepare()
-    cluster = Cluster(tmp_path, mirror, CountingFleet(silent_after=60))
+    cluster = Cluster(tmp_path, mirror, CountingFleet(), Fleet(silent_after=60))
     with cluster.stack:
         cluster.port = cluster.serve()
         yield cluster
@@ -181,9 +219,9 @@ def test_a_member_that_has_nothing_to_do_waits(cluster: Cluster, upstream: Upstr
     if published:
         publish(cluster, 1, fetch(cluster, upstream))
     sidecar = cluster.join("worker-0")
-    eventually(lambda: sidecar.ready() if published else cluster.fleet.reports, "the member has reported")
+    eventually(lambda: sidecar.ready() if published else cluster.fleet.count, "the member has reported")
     time.sleep(3)  # a slow machine makes fewer reports, never more
-    assert cluster.fleet.reports <= 4
+    assert cluster.fleet.count <= 4
 
 
 def test_a_late_pod_starts_from_what_is_published(cluster: Cluster, upstream: Upstream) -> None:
@@ -225,7 +263,7 @@ def test_a_member_that_hung_does_not_follow_what_was_taken_back(cluster: Cluster
     cluster.fleet.direct(Directive(epoch=3, revision=old))
     sidecar.process.send_signal(signal.SIGCONT)
     assert cluster.fleet.wait_until_at(cluster.fleet.directive, ["worker-0"], PATIENCE) == frozenset()
-    assert new not in (cluster.root / "worker-0.log").read_text()
+    assert new not in cluster.log(sidecar)
 
 
 def test_an_old_revision_is_staged_on_demand(cluster: Cluster, upstream: Upstream) -> None:
@@ -239,6 +277,119 @@ def test_an_old_revision_is_staged_on_demand(cluster: Cluster, upstream: Upstrea
     assert (sidecar.root / "revisions" / old / "dag").read_text() == "one"
     assert sidecar.ask(f"/revisions/{'0' * 40}")[0] == 404
     assert sidecar.ask("/revisions/../../etc")[0] == 404
+
+
+def test_one_sidecar_serves_several_sources(cluster: Cluster, upstream: Upstream) -> None:
+    """1. one source is published: not ready, and says why; 2. both: ready; 3. each is asked for by its name."""
+    upstream.commit(dag="one")
+    old = fetch(cluster, upstream)
+    upstream.commit(dag="two")
+    new = fetch(cluster, upstream)
+    publish(cluster, 1, new)
+    sidecar = cluster.join("worker-0", "dags", "more")
+    eventually(lambda: cluster.fleet.members([sidecar.pod], None)[0].current == new, "the first source is there")
+    assert sidecar.ask("/readyz") == (503, "not caught up: more\n")
+    cluster.more.direct(Directive(epoch=7, revision=old))
+    eventually(sidecar.ready, "both sources are caught up")
+    assert (sidecar.root / "dags" / "current" / "dag").read_text() == "two"
+    assert (sidecar.root / "more" / "current" / "dag").read_text() == "one"
+    assert sidecar.ask(f"/revisions/more/{new}") == (200, "staged\n")
+    assert (sidecar.root / "more" / "revisions" / new).is_dir()
+    assert not (sidecar.root / "dags" / "revisions" / old).exists()
+    assert sidecar.ask(f"/revisions/{new}")[0] == 503, "of which source?"
+    assert sidecar.ask(f"/revisions/other/{new}")[0] == 503
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="no-place"),
+        pytest.param(["--source=one", "--source=two", "--root=/dags"], id="one-place-for-two"),
+        pytest.param(["--source=one=/dags", "--source=two=/dags"], id="the-same-place"),
+        pytest.param(["--source=one=/dags", "--source=one=/more"], id="the-same-source"),
+    ],
+)
+def test_each_source_needs_a_place_of_its_own(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "gitsync", "sidecar", "--controller=http://127.0.0.1:1", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--source NAME=DIR" in done.stderr
+
+
+def test_a_source_that_the_controller_lacks_is_named(cluster: Cluster) -> None:
+    sidecar = cluster.join("worker-0", "nothing")
+    eventually(lambda: "no source is named 'nothing'" in cluster.log(sidecar), "the log names it")
+
+
+def test_a_fenced_pod_is_not_ready_until_it_is_let_in_again(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    publish(cluster, 1, revision, sidecar)
+    eventually(sidecar.ready, "the pod is ready")
+    cluster.fleet.direct(replace(cluster.fleet.directive, fenced=True))
+    eventually(lambda: not sidecar.ready(), "it is fenced")
+    cluster.fleet.direct(replace(cluster.fleet.directive, fenced=False))
+    eventually(sidecar.ready, "it has caught up")
+
+
+def test_a_pod_that_stays_behind_is_not_ready(
+    cluster: Cluster, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1. told of a revision that it cannot get: unready after a while; 2. what it has is published again: ready."""
+    monkeypatch.setattr("gitsync.member.follower.BEHIND_SECONDS", 0.0)
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    follower = cluster.follow("worker-0")
+    publish(cluster, 1, revision)
+    eventually(lambda: follower.ready, "it is ready")
+    publish(cluster, 2, "f" * 40)
+    eventually(lambda: not follower.ready, "it is behind")
+    publish(cluster, 3, revision)
+    eventually(lambda: follower.ready, "it has caught up")
+
+
+def test_an_epoch_that_is_over_is_not_obeyed(cluster: Cluster, upstream: Upstream) -> None:
+    """A controller that was stopped, and goes on after another has published, must not take the pods back."""
+    upstream.commit(dag="one")
+    old = fetch(cluster, upstream)
+    upstream.commit(dag="two")
+    new = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    publish(cluster, 5, new, sidecar)
+    cluster.fleet.direct(Directive(epoch=4, revision=old))
+    eventually(lambda: cluster.fleet.members([sidecar.pod], None)[0].error, "the member says why")
+    assert sidecar.current == new
+
+
+def test_a_report_says_when_the_link_moved(cluster: Cluster, upstream: Upstream) -> None:
+    """Between the times before and after the flip, with microseconds; and the same after a restart of the sidecar."""
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    before = datetime.now(UTC)
+    publish(cluster, 1, revision, sidecar)
+    moved = cluster.fleet.reports["worker-0"].flipped_at
+    assert moved is not None
+    assert before < datetime.fromisoformat(moved) < datetime.now(UTC)
+    cluster.restart(sidecar)
+    eventually(sidecar.ready, "it is ready again")
+    assert cluster.fleet.reports["worker-0"].flipped_at == moved
+
+
+def test_each_side_understands_a_newer_one() -> None:
+    directive = Directive(serial="a-1", epoch=3, revision="f" * 40, keep=("e" * 40,), fenced=True)
+    assert Directive.parse(json.loads(json.dumps({**directive.as_json(), "new": 1}))) == directive
+    report = Report("uid", current="f" * 40, epoch=3, staged=("f" * 40,), flipped_at="2026-01-01T00:00:00.000001+00:00")
+    assert Report.parse(json.loads(json.dumps({**report.as_json(), "new": 1}))) == report
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], {}, {"pod_uid": 1}, {"pod_uid": "a", "epoch": "1"}, {"pod_uid": "a", "flipped_at": 1}]
+)
+def test_what_is_no_report_is_refused(wrong: Any) -> None:  # noqa: ANN401 - JSON
+    with pytest.raises((TypeError, ValueError)):
+        Report.parse(wrong)
 
 
 def test_a_new_pod_of_the_same_name_counts_as_new(cluster: Cluster, upstream: Upstream) -> None:
@@ -258,17 +409,14 @@ def test_a_member_survives_a_restart_with_its_trees(cluster: Cluster, upstream: 
     revision = fetch(cluster, upstream)
     sidecar = cluster.join("worker-0")
     publish(cluster, 1, revision, sidecar)
-    assert sidecar.process is not None
-    sidecar.process.kill()
-    sidecar.process.wait()
-    again = cluster.join("worker-0")
-    eventually(again.ready, "it is ready again")
-    assert again.current == revision
+    cluster.restart(sidecar)
+    eventually(sidecar.ready, "it is ready again")
+    assert sidecar.current == revision
 
 
-@pytest.mark.parametrize("path", ["/v1/status", "/v1/look", "/v1/members/x", "/git/dags.git/info/refs"])
+@pytest.mark.parametrize("path", ["/v1/status", "/v1/look", "/v1/members/dags/x", "/git/dags.git/info/refs"])
 def test_nothing_is_told_without_the_right_token(cluster: Cluster, path: str) -> None:
-    method = "POST" if path in ("/v1/look", "/v1/members/x") else "GET"
+    method = "POST" if path in ("/v1/look", "/v1/members/dags/x") else "GET"
     operators = path in ("/v1/status", "/v1/look")
     url = f"http://127.0.0.1:{cluster.port}{path}"
     for token in (None, "wrong", "member-token" if operators else "operator-token"):
