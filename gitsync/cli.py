@@ -7,23 +7,43 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitsync import __version__
 from gitsync.errors import GitSyncError, SettingsError
 from gitsync.log import configure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TOKENS = Path("/etc/gitsync/tokens")
 
 
 def main() -> None:
     """Run one command; an error that a person can cure is one line on stderr, and exit status 1."""
-    arguments = _parser().parse_args()
-    configure(os.environ.get("GITSYNC_LOG_LEVEL", "INFO"))
     try:
-        arguments.run(arguments)
+        if _stands_alone(sys.argv[1:], os.environ):
+            _standalone(sys.argv[1:])
+        else:
+            arguments = _parser().parse_args()
+            configure(os.environ.get("GITSYNC_LOG_LEVEL", "INFO"))
+            arguments.run(arguments)
     except GitSyncError as error:
         logging.getLogger(__name__).debug("failed", exc_info=error)
         sys.exit(f"gitsync: {error}")
+
+
+def _stands_alone(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether this is `once`, `run`, or what stands for upstream git-sync, which knows flags and variables only."""
+    if not argv:
+        return bool(environ.get("GITSYNC_REPO") or environ.get("GIT_SYNC_REPO"))
+    return argv[0] in ("once", "run") or (argv[0].startswith("-") and argv[0] not in ("-h", "--help", "--version"))
+
+
+def _standalone(argv: Sequence[str]) -> None:
+    from gitsync.standalone import main as standalone  # noqa: PLC0415
+
+    print(standalone.main(argv, os.environ))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_sidecar(commands.add_parser("sidecar", help="keep one pod's trees as the controller directs"))
     _add_status(commands.add_parser("status", help="what is fetched, published, deferred, and why"))
     _add_look(commands.add_parser("look", help="look at the remote now"))
-    _add_once(commands.add_parser("once", help="publish what a ref is now into a directory; needs no cluster"))
+    # Listed here; they read their own arguments.
+    commands.add_parser("once", help="publish what a ref is now into a directory; needs no cluster")
+    commands.add_parser("run", help="the same again and again; with flags only, `gitsync` stands for upstream git-sync")
     return parser
 
 
@@ -115,33 +137,3 @@ def _look(arguments: argparse.Namespace) -> None:
 
     client.ask(arguments.url, arguments.token_file, "POST", "/v1/look")
     print("looking")
-
-
-def _add_once(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repo", required=True, help="https, ssh, http, git or a path")
-    parser.add_argument("--ref", default="HEAD", help="branch, tag or full commit id")
-    parser.add_argument("--root", type=Path, required=True, help="where current and revisions/ are")
-    parser.add_argument("--subdirectory", default="", help="fail when the revision lacks it")
-    parser.add_argument("--username", default="")
-    parser.add_argument("--password-file", type=Path)
-    parser.add_argument("--ssh-key-file", type=Path, action="append", default=[])
-    parser.add_argument("--known-hosts-file", type=Path, action="append", default=[])
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds that one git command may take")
-    parser.set_defaults(run=_once)
-
-
-def _once(arguments: argparse.Namespace) -> None:
-    from gitsync.git.credentials import Credentials  # noqa: PLC0415
-    from gitsync.standalone.once import once  # noqa: PLC0415
-
-    credentials = Credentials(
-        username=arguments.username,
-        password_file=arguments.password_file,
-        ssh_key_files=tuple(arguments.ssh_key_file),
-        known_hosts_files=tuple(arguments.known_hosts_file),
-    )
-    revision = once(
-        arguments.repo, arguments.ref, arguments.root,
-        credentials=credentials, subdirectory=arguments.subdirectory, timeout=arguments.timeout,
-    )  # fmt: skip
-    print(revision)

@@ -52,3 +52,7 @@ class ClusterError(GitSyncError):
 
 class Superseded(ClusterError):
     """Another controller has taken over: this one must commit nothing more."""
+
+
+class CandidateRefused(GitSyncError):
+    """A revision must not be published: keep what is published, and look again when something has changed."""

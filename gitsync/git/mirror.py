@@ -60,6 +60,10 @@ class Mirror:
         else:
             self._repository.make()
 
+    def until(self, ends: float) -> None:
+        """Have all commands from here on end by ``ends``, on the monotonic clock."""
+        self._repository.ends = ends
+
     # Fetching
 
     def fetch(self, remote: Remote, ref: str) -> str:

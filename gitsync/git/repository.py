@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ class Repository:
     def __init__(self, directory: Path, *, timeout: float) -> None:
         self.directory = directory.absolute()
         self.timeout = timeout
+        self.ends = math.inf
+        """When every command must have ended, on the monotonic clock."""
 
     def run(
         self, *args: str, env: Mapping[str, str] | None = None, config: Mapping[str, str] | None = None,
@@ -34,9 +38,8 @@ class Repository:
     ) -> bytes:  # fmt: skip
         """What a command prints. Raises CommandFailed, CommandTimedOut or OutputTooLong."""
         arguments = (f"--git-dir={self.directory}", *args)
-        return output(
-            *arguments, env=environment(env or {}, config or {}), timeout=self.timeout, stdin=stdin, limit=limit
-        )
+        timeout = min(self.timeout, max(self.ends - time.monotonic(), 0.0))
+        return output(*arguments, env=environment(env or {}, config or {}), timeout=timeout, stdin=stdin, limit=limit)
 
     def make(self) -> None:
         """An empty repository. Raises StoreError."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import git
 import pytest
 
+from tests.unit.standalone import Standalone, standalone
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -41,3 +43,8 @@ def upstream(tmp_path: Path) -> Iterator[Upstream]:
     path = tmp_path / "upstream"
     with git.Repo.init(path, initial_branch="main") as repo:
         yield Upstream(repo, path)
+
+
+@pytest.fixture
+def gitsync(upstream: Upstream, tmp_path: Path) -> Iterator[Standalone]:
+    yield from standalone(tmp_path, upstream.path)

@@ -16,10 +16,10 @@ OWNERS = {
     "aiohttp": {"server.app"},
     "airflow": {"airflow"},
     "kubernetes": {"controller.kube"},
-    "prometheus_client": {"metrics"},
+    "prometheus_client": {"metrics", "standalone.exposition"},
     "psycopg": {"controller.runs"},
     "pydantic": {"settings"},
-    "subprocess": {"git.command"},
+    "subprocess": {"git.command", "standalone.sinks"},
     "tabulate": {"controller.status"},
     "yaml": {"settings"},
 }
@@ -47,7 +47,7 @@ def test_one_module_talks_to_each_outside_thing(package: str) -> None:
     assert users == OWNERS[package]
 
 
-@pytest.mark.parametrize("command", ["gitsync.member.sidecar", "gitsync.standalone.once", "gitsync.cli"])
+@pytest.mark.parametrize("command", ["gitsync.member.sidecar", "gitsync.standalone.main", "gitsync.cli"])
 def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) -> None:
     script = f"import sys, {command}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
     loaded = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)

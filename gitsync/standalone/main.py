@@ -1,0 +1,119 @@
+"""`gitsync once`, `gitsync run`, and what replaces upstream git-sync's container: arguments in, exit status out."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitsync.errors import CandidateRefused, GitSyncError
+from gitsync.log import configure, redacted
+from gitsync.standalone import arguments, sinks
+from gitsync.standalone.hooks import Follower
+from gitsync.standalone.loop import Loop
+from gitsync.standalone.notes import Notes
+from gitsync.standalone.state import State
+from gitsync.standalone.sync import Sync
+from gitsync.standalone.user import add_user
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitsync.standalone.options import Options
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Run until SIGTERM, or sync once and return the revision. Raises GitSyncError."""
+    options = _options(argv, environ)
+    quiet = "WARNING" if argv[:1] == ["once"] else "INFO"
+    configure("DEBUG" if options.verbose else environ.get("GITSYNC_LOG_LEVEL", quiet))
+    for line in arguments.warnings(options):
+        log.warning("not supported", extra={"what": line})
+    # Raised wherever we are: each step can be cut, as a crash can cut it, and Git's process groups are killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    loop = _assembled(options)
+    log.info("started", extra={"repo": redacted(options.repo), "ref": options.ref, "root": options.root})
+    return loop.once() if options.one_time else loop.run()
+
+
+def _options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
+    match argv[:1]:
+        case ["once"]:
+            return arguments.parse("gitsync once", argv[1:], environ, one_time=True)
+        case ["run"]:
+            return arguments.parse("gitsync run", argv[1:], environ)
+    # Upstream's own defaults, where the commands have others.
+    options = arguments.parse("gitsync", argv, environ, max_failures=0)
+    return options if options.link else replace(options, link=arguments.leaf(options.repo))
+
+
+def _assembled(options: Options) -> Loop:
+    """Everything that one process needs, ready to run."""
+    os.umask(0o002 if options.group_write else 0o022)
+    if options.git != "git":
+        os.environ["PATH"] = f"{Path(options.git).parent}:{os.environ['PATH']}"
+    if options.add_user:
+        add_user()
+    state = State()
+    sync = Sync(options, options.credentials(), partial(_gate, options))
+    followers = _followers(options, sync)
+    _serve(options, state, followers)
+    notes = Notes(*(options.below_root(name) if name else None for name in (options.touch_file, options.error_file)))
+    return Loop(options, sync, notes, followers, state)
+
+
+def _gate(options: Options, revision: str, tree: Path) -> None:
+    """Have the pre-publish hook look at a staged tree. Raises CandidateRefused."""
+    if not options.pre_publish_exechook_command:
+        return
+    try:
+        sinks.execute(options.pre_publish_exechook_command, revision, tree, options.pre_publish_exechook_timeout)
+    except GitSyncError as error:
+        raise CandidateRefused(str(error)) from error
+
+
+def _followers(options: Options, sync: Sync) -> list[Follower]:
+    followers = []
+    if options.exechook_command:
+        call = partial(_execute, options, sync)
+        followers.append(Follower("exechook", call, options.exechook_backoff))
+    if options.webhook_url:
+        call = partial(
+            sinks.call, options.webhook_url, options.webhook_method, options.webhook_success_status,
+            options.webhook_timeout,
+        )  # fmt: skip
+        followers.append(Follower("webhook", call, options.webhook_backoff))
+    return followers
+
+
+def _execute(options: Options, sync: Sync, revision: str) -> None:
+    sinks.execute(options.exechook_command, revision, sync.store.revisions / revision, options.exechook_timeout)
+
+
+def _serve(options: Options, state: State, followers: Sequence[Follower]) -> None:
+    if not options.http_bind:
+        return
+    from gitsync.standalone.probes import Probes  # noqa: PLC0415 - not everyone wants probes
+
+    metrics = None
+    if options.http_metrics and importlib.util.find_spec("prometheus_client"):
+        metrics = partial(_exposition, state, followers)
+    elif options.http_metrics:
+        log.warning("not supported", extra={"what": "--http-metrics needs the package prometheus_client"})
+    longest = max(options.period, options.init_period, options.max_backoff) * (1 + options.jitter)
+    patience = longest + 2 * options.sync_timeout + options.pre_publish_exechook_timeout + 60
+    Probes(options.http_bind, state, patience=patience, metrics=metrics).start()
+
+
+def _exposition(state: State, followers: Sequence[Follower]) -> bytes:
+    from gitsync.standalone.exposition import exposition  # noqa: PLC0415 - loaded when Prometheus first asks
+
+    return exposition(state, followers)

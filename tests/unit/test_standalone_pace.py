@@ -1,0 +1,144 @@
+"""When it looks, how long it may take, and when it gives up."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Upstream
+    from tests.unit.standalone import Standalone
+
+THROUGH = 'PATH="${PATH#*:}" exec git "$@"'
+"""The last line of a script called `git`: go on with the real one."""
+
+
+def test_a_slow_git_is_killed_with_all_it_started(gitsync: Standalone, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    started = gitsync.directory / "started"
+    git = gitsync.script("bin/git", f"case $* in *fetch*) sleep 3600 & echo $! > {started}; wait;; esac", THROUGH)
+    result = gitsync.once("--sync-timeout=2s", f"--git={git}")
+    assert result.returncode == 1
+    assert "did not answer within" in result.stderr
+    assert not gitsync.link.is_symlink()
+    stat = f"/proc/{started.read_text().strip()}/stat"
+    eventually(lambda: _is_gone(stat), "the helper of the slow git is killed too")
+
+
+def _is_gone(stat: str) -> bool:
+    try:
+        with open(stat) as file:  # noqa: PTH123 - a process may end between a look and the next
+            return file.read().split()[2] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_slow_git_in_time(gitsync: Standalone, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    git = gitsync.script("bin/git", "case $* in *fetch*) sleep 0.3;; esac", THROUGH)
+    gitsync.start("--sync-timeout=60s", f"--git={git}")
+    gitsync.shows("one")
+    upstream.commit(dag="two")
+    gitsync.shows("two")
+
+
+@pytest.mark.parametrize("option", ["--sync-on-signal=SIGHUP", "--sync-on-signal=HUP", "--sync-on-signal=1", ""])
+def test_a_signal_ends_the_wait(gitsync: Standalone, upstream: Upstream, option: str) -> None:
+    """Without the flag too: SIGHUP would else end the process."""
+    upstream.commit(dag="one")
+    process = gitsync.start("--period=1h", *filter(None, [option]))
+    gitsync.shows("one")
+    upstream.commit(dag="two")
+    process.send_signal(signal.SIGHUP)
+    gitsync.shows("two")
+
+
+def test_another_signal(gitsync: Standalone, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    process = gitsync.start("--period=1h", "--sync-on-signal=USR1")
+    gitsync.shows("one")
+    upstream.commit(dag="two")
+    process.send_signal(signal.SIGUSR1)
+    gitsync.shows("two")
+
+
+def test_a_signal_during_a_sync_is_kept(gitsync: Standalone, upstream: Upstream) -> None:
+    """1. The first sync hangs in its hook. 2. A commit and a signal. 3. The hook ends: the commit is looked for."""
+    upstream.commit(dag="one")
+    entered, leave = gitsync.directory / "entered", gitsync.directory / "leave"
+    hook = gitsync.script("hook", f"touch {entered}", f"until test -e {leave}; do sleep 0.05; done")
+    process = gitsync.start("--period=1h", f"--pre-publish-exechook-command={hook}")
+    eventually(entered.exists, "the hook runs")
+    upstream.commit(dag="two")
+    process.send_signal(signal.SIGHUP)
+    leave.touch()
+    gitsync.shows("two")
+
+
+@pytest.mark.parametrize("where", ["resting", "in-git", "settled"])
+def test_sigterm_ends_it_at_once(gitsync: Standalone, upstream: Upstream, where: str) -> None:
+    revision = upstream.commit(dag="one")
+    entered = gitsync.directory / "entered"
+    hang = f"case $* in *fetch*) test -e {entered} || {{ touch {entered}; sleep 3600; }};; esac"
+    git = gitsync.script("bin/git", hang if where == "in-git" else f"touch {entered}", THROUGH)
+    ref = revision if where == "settled" else "HEAD"
+    process = gitsync.start("--period=1h", f"--ref={ref}", f"--git={git}")
+    if where == "in-git":
+        eventually(entered.exists, "git runs")
+    else:
+        gitsync.shows("one")
+    process.terminate()
+    assert gitsync.ends() == 0
+
+
+def test_the_first_sync_has_a_period_of_its_own(gitsync: Standalone, upstream: Upstream) -> None:
+    """1. The repository comes late: found at --init-period. 2. From then on --period counts."""
+    away = upstream.path.with_name("away")
+    upstream.commit(dag="one")
+    upstream.path.rename(away)
+    gitsync.start("--period=1h", "--init-period=50ms", "--max-failures=-1")
+    gitsync.logs("sync.failed")
+    away.rename(upstream.path)
+    gitsync.shows("one")
+    upstream.commit(dag="two")
+    looked = time.monotonic()
+    eventually(lambda: time.monotonic() > looked + 0.5, "ten init periods have passed")
+    assert gitsync.read() == "one"
+
+
+@pytest.mark.parametrize(
+    ("options", "attempts"),
+    [
+        pytest.param(["--max-failures=0"], 1, id="first-failure"),
+        pytest.param(["--max-failures=3"], 3, id="third-failure"),
+        pytest.param(["--init-max-failures=2", "--max-failures=-1"], 2, id="until-the-first-success"),
+        pytest.param([], 1, id="upstream's-default"),
+    ],
+)
+def test_it_gives_up(gitsync: Standalone, options: list[str], attempts: int) -> None:
+    gitsync.repo = gitsync.directory / "does-not-exist"
+    gitsync.start(*options)
+    assert gitsync.ends() == 1
+    log = gitsync.log.read_text()
+    assert log.count('"event": "sync.failed"') == attempts
+    assert log.splitlines()[-1].startswith("gitsync: no repository at")
+
+
+def test_failures_are_counted_anew_after_a_success(gitsync: Standalone, upstream: Upstream) -> None:
+    """1. Sync, so that --init-max-failures no longer counts. 2. The host is away and comes back, twice."""
+    upstream.commit(dag="one")
+    gitsync.start("--init-max-failures=0", "--max-failures=-1")
+    gitsync.shows("one")
+    away = upstream.path.with_name("away")
+    for content in ("two", "three"):
+        upstream.path.rename(away)
+        gitsync.log.write_text("")
+        gitsync.logs("sync.failed")
+        away.rename(upstream.path)
+        upstream.commit(dag=content)
+        gitsync.shows(content)

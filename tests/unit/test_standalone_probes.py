@@ -1,0 +1,145 @@
+"""What the kubelet, Prometheus and people see of it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ports import free_port
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.conftest import Upstream
+    from tests.unit.standalone import Standalone
+
+
+@dataclass(frozen=True)
+class Probe:
+    port: int
+
+    @property
+    def option(self) -> str:
+        return f"--http-bind=127.0.0.1:{self.port}"
+
+    def ask(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except urllib.error.URLError:
+            return 0, "not there yet"
+
+    def becomes(self, path: str, code: int) -> str:
+        eventually(lambda: self.ask(path)[0] == code, f"{path} answers {code}")
+        return self.ask(path)[1]
+
+
+@pytest.fixture
+def probe() -> Probe:
+    return Probe(free_port())
+
+
+def test_probes_and_metrics(gitsync: Standalone, upstream: Upstream, probe: Probe) -> None:
+    """1. Before the first sync: alive, not ready. 2. After it: ready; the metrics say what is published."""
+    revision = upstream.commit(dag="one")
+    leave = gitsync.directory / "leave"
+    hook = gitsync.script("hook", f"until test -e {leave}; do sleep 0.05; done")
+    gitsync.start(f"--pre-publish-exechook-command={hook}", probe.option, "--http-metrics")
+    assert probe.becomes("/", 503) == "not synced yet\n"
+    assert [probe.ask(path)[0] for path in ("/livez", "/readyz", "/nowhere")] == [200, 503, 404]
+    leave.touch()
+    assert probe.becomes("/", 200) == "ok\n"
+    assert probe.ask("/readyz")[0] == 200
+    metrics = probe.ask("/metrics")[1].splitlines()
+    assert 'git_sync_count_total{status="success"} 1.0' in metrics
+    assert "git_fetch_count_total 1.0" in metrics
+    assert f'git_sync_published_info{{revision="{revision}"}} 1.0' in metrics
+    upstream.commit(dag="two")
+    gitsync.shows("two")
+    wanted = 'git_sync_count_total{status="success"} 2.0'
+    eventually(lambda: wanted in probe.ask("/metrics")[1].splitlines(), "the second publication is counted")
+
+
+def test_readiness_turns_red_again(gitsync: Standalone, upstream: Upstream, probe: Probe) -> None:
+    """Upstream's probe stays green for ever; `/` does so too, `/readyz` says the trouble and its end."""
+    upstream.commit(dag="one")
+    gitsync.start(probe.option, "--max-failures=-1")
+    probe.becomes("/readyz", 200)
+    away = upstream.path.with_name("away")
+    upstream.path.rename(away)
+    assert "no repository at" in probe.becomes("/readyz", 503)
+    assert [probe.ask(path)[0] for path in ("/", "/livez")] == [200, 200]
+    assert gitsync.read() == "one"
+    away.rename(upstream.path)
+    probe.becomes("/readyz", 200)
+
+
+def test_probes_after_a_restart(gitsync: Standalone, upstream: Upstream, probe: Probe) -> None:
+    upstream.commit(dag="one")
+    gitsync.once()
+    gitsync.start(probe.option)
+    assert probe.becomes("/", 200)
+    assert gitsync.read() == "one"
+
+
+def test_metrics_only_when_asked_for(gitsync: Standalone, upstream: Upstream, probe: Probe) -> None:
+    upstream.commit(dag="one")
+    gitsync.start(probe.option)
+    probe.becomes("/", 200)
+    assert probe.ask("/metrics")[0] == 404
+
+
+def test_an_address_that_is_taken_is_named(gitsync: Standalone, upstream: Upstream, probe: Probe) -> None:
+    upstream.commit(dag="one")
+    gitsync.start(probe.option)
+    probe.becomes("/", 200)
+    result = gitsync.once(f"--root={gitsync.directory}/other", probe.option)
+    assert (result.returncode, "--http-bind" in result.stderr) == (1, True)
+
+
+def test_what_is_not_supported_is_named_at_start(gitsync: Standalone, upstream: Upstream, probe: Probe) -> None:
+    upstream.commit(dag="one")
+    result = gitsync.once("--http-pprof", probe.option)
+    assert result.returncode == 0
+    assert "--http-pprof is not supported" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["error.json", "absolute"])
+def test_the_last_error_is_in_a_file(gitsync: Standalone, upstream: Upstream, place: str) -> None:
+    upstream.commit(dag="one")
+    file = gitsync.root / "error.json" if place != "absolute" else gitsync.directory / "dir" / "error.json"
+    option = f"--error-file={place if place != 'absolute' else file}"
+    assert gitsync.once("--ref=does-not-exist", option).returncode == 1
+    assert "ref 'does-not-exist' does not exist" in json.loads(file.read_text())["Err"]
+    assert gitsync.once(option).returncode == 0
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("place", ["touch.file", "absolute"])
+def test_a_file_is_touched_by_each_publication(gitsync: Standalone, upstream: Upstream, place: str) -> None:
+    """1. The first sync touches it. 2. Nothing new leaves it alone. 3. Forward and backward touch it."""
+    first = upstream.commit(dag="one")
+    file = gitsync.root / "touch.file" if place != "absolute" else gitsync.directory / "dir" / "touch.file"
+    gitsync.start(f"--touch-file={place if place != 'absolute' else file}")
+    eventually(file.exists, "the file is touched")
+    file.unlink()
+    upstream.commit(dag="two")
+    _touched_once(file)
+    assert gitsync.read() == "two"
+    upstream.repo.git.reset("--hard", first)
+    _touched_once(file)
+    assert gitsync.read() == "one"
+
+
+def _touched_once(file: Path) -> None:
+    eventually(file.exists, "the file is touched")
+    file.unlink()
