@@ -21,6 +21,7 @@ TOKENS = Path("/etc/gitsync/tokens")
 
 def main() -> None:
     """Run one command; an error that a person can cure is one line on stderr, and exit status 1."""
+    os.umask(0o022)  # Airflow reads the trees as another user, whatever the one that started us has set
     try:
         if _stands_alone(sys.argv[1:], os.environ):
             _standalone(sys.argv[1:])

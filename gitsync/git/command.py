@@ -126,11 +126,8 @@ def _file_with(content: bytes) -> IO[bytes]:
 
 
 def _start(args: tuple[str, ...], env: Mapping[str, str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
-    # The umask: Airflow reads the trees as another user, whatever the one that started us has set.
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        ["git", *args], env=env, stdin=stdin, stdout=pipe, stderr=pipe, umask=0o022, start_new_session=True
-    )
+    return subprocess.Popen(["git", *args], env=env, stdin=stdin, stdout=pipe, stderr=pipe, start_new_session=True)
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[bytes, bytes]:

@@ -57,7 +57,8 @@ def _options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
 
 def _assembled(options: Options) -> Loop:
     """Everything that one process needs, ready to run."""
-    os.umask(0o002 if options.group_write else 0o022)
+    if options.group_write:
+        os.umask(0o002)
     if options.git != "git":
         os.environ["PATH"] = f"{Path(options.git).parent}:{os.environ['PATH']}"
     if options.add_user:
