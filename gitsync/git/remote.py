@@ -49,8 +49,8 @@ class Remote:
     """Where to fetch from: an address, and what Git needs to be let in."""
 
     url: str
-    env: Mapping[str, str] = field(default_factory=dict)
-    config: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def local(self) -> bool:

@@ -181,7 +181,7 @@ def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]]) -> Ite
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"

@@ -15,12 +15,14 @@ PACKAGE = Path(gitsync.__file__).parent
 OWNERS = {
     "aiohttp": {"server.app"},
     "airflow": {"airflow"},
+    "jwt": {"git.github_app"},
     "kubernetes": {"controller.kube"},
     "prometheus_client": {"metrics", "standalone.exposition"},
     "psycopg": {"controller.runs"},
     "pydantic": {"settings"},
     "subprocess": {"git.command", "standalone.sinks"},
     "tabulate": {"controller.status"},
+    "watchdog": {"controller.watch"},
     "yaml": {"settings"},
 }
 
