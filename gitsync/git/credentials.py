@@ -71,25 +71,30 @@ class Credentials(Access):
         access = self._access(address)
         if address.scheme == "ssh":
             return Remote(url, env={"GIT_SSH_COMMAND": self._ssh_command(access)}, config=self.config)
-        home = address if main is None else Address.parse(main)
-        mine = access is not self or (home is not None and home.origin == address.origin)
-        return self._http(url, address, access if mine else Access())
+        return self._http(url, address, access, main or url)
 
     def _access(self, address: Address) -> Access:
         matching = [item for item in self.urls if address.is_within(item.address)]
         return max(matching, key=lambda item: len(item.address.path), default=self)
 
-    def _http(self, url: str, address: Address, access: Access) -> Remote:
-        bare, username, password = without_login(url)
-        login = access.login(username, ca_file=self.ca_file, proxy=self.proxy)
-        if login is None and password:
-            login = (username, password)
+    def _http(self, url: str, address: Address, access: Access, main: str) -> Remote:
+        login = self._login(url, access, main)
         env, config = self._network()
         if login is not None:
             # For this host alone: Git would also ask for a host that it is redirected to.
             config[f"credential.{address.origin}.helper"] = _HELPER
             env |= {"GITSYNC_USERNAME": login[0], "GITSYNC_PASSWORD": login[1]}
-        return Remote(bare, env=env, config=config)
+        return Remote(without_login(url)[0], env=env, config=config)
+
+    def _login(self, url: str, access: Access, main: str) -> tuple[str, str] | None:
+        _, username, password = without_login(url)
+        if _same_host(url, main):
+            _, owner, secret = without_login(main)
+            username, password = username or owner, password or secret
+        elif access is self:
+            access = Access()
+        login = access.login(username, ca_file=self.ca_file, proxy=self.proxy)
+        return login or ((username, password) if password else None)
 
     def _network(self) -> tuple[dict[str, str], dict[str, str]]:
         """Environment and configuration of HTTP(S) that are no secret of one host."""
@@ -114,6 +119,11 @@ class Credentials(Access):
         for key in access.ssh_key_files:
             words += ["-i", _readable(key)]
         return shlex.join(words)
+
+
+def _same_host(url: str, main: str) -> bool:
+    one, other = Address.parse(url), Address.parse(main)
+    return one is not None and other is not None and one.origin == other.origin
 
 
 def _readable(path: Path) -> str:

@@ -68,6 +68,14 @@ def test_whose_password_a_submodule_is_shown(url: str, password: str | None) -> 
     assert credentials.remote(url, main=main).env.get("GITSYNC_PASSWORD") == password
 
 
+def test_a_password_in_the_sources_address_is_for_its_host() -> None:
+    main, credentials = "https://me:secret@host/dags", Credentials()
+    assert credentials.remote("https://host/library", main=main).env["GITSYNC_PASSWORD"] == "secret"
+    assert credentials.remote("https://you:other@host/library", main=main).env["GITSYNC_PASSWORD"] == "other"
+    assert not credentials.remote("https://elsewhere/library", main=main).env
+    assert not credentials.remote("https://host/library", main="git@host:dags").env
+
+
 @pytest.mark.parametrize("url", ["git@host:team/dags.git", "ssh://git@host/team/dags", "ssh://host:22/team/x/../dags"])
 def test_keys_by_address_however_it_is_written(url: str, tmp_path: Path) -> None:
     for name in ("one", "two"):
@@ -107,7 +115,7 @@ def test_user_names(credentials: Credentials, url: str, username: str) -> None:
     [
         "alias.fetch", "core.sshCommand", "core.fsmonitor", "core.hooksPath", "core.gitProxy", "credential.helper",
         "filter.x.smudge", "protocol.ext.allow", "include.path", "includeIf.gitdir:/.path", "remote.x.uploadpack",
-        "gc.autoDetach", "GC.AUTODETACH", "safe.directory", "url.ext::.insteadOf", "nonsense",
+        "gc.autoDetach", "TRANSFER.fsckobjects", "safe.directory", "url.ext::.insteadOf", "nonsense",
     ],
 )  # fmt: skip
 def test_configuration_that_starts_programs_is_refused_by_name(key: str) -> None:
@@ -116,7 +124,7 @@ def test_configuration_that_starts_programs_is_refused_by_name(key: str) -> None
 
 
 @pytest.mark.parametrize(
-    "key", ["http.postBuffer", "http.https://host/.extraHeader", "transfer.fsckObjects", "pack.threads"]
+    "key", ["http.postBuffer", "http.https://host/.extraHeader", "fetch.fsck.missingEmail", "pack.threads"]
 )
 def test_configuration_that_is_accepted(key: str) -> None:
     assert Credentials(config={key: "1"}).remote("/srv/dags").config[key] == "1"

@@ -20,7 +20,7 @@ OWNERS = {
     "prometheus_client": {"metrics", "standalone.exposition"},
     "psycopg": {"controller.runs"},
     "pydantic": {"settings"},
-    "subprocess": {"git.command", "standalone.sinks"},
+    "subprocess": {"git.command", "git.signatures", "standalone.sinks"},
     "tabulate": {"controller.status"},
     "watchdog": {"controller.watch"},
     "yaml": {"settings"},

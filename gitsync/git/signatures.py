@@ -1,0 +1,178 @@
+"""Who vouches for a revision: signatures, as `git verify-commit` and `git verify-tag` see them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - pydantic resolves the annotation
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gitsync.errors import Refused, RemoteError
+from gitsync.git.command import REVISION, CommandFailed, last_line
+from gitsync.git.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitsync.git.mirror import Mirror
+
+MODES = ("off", "commit", "tag", "any")
+TIMEOUT = 60.0
+"""Seconds that gpg may take to read a keyring."""
+_TAGS = "refs/signed/"
+"""The signed tag of each revision that was let in by one: its name may stand for another revision now."""
+
+# gpg's status lines (https://github.com/gpg/gnupg/blob/master/doc/DETAILS), and the words of ssh-keygen and of Git.
+# They only name what is wrong: what is right is decided by the command's exit status.
+_VERDICTS = (
+    (" REVKEYSIG ", "SignerRevoked", "is signed with the revoked key {key}; sign it with another"),
+    (
+        " EXPKEYSIG ",
+        "SignerExpired",
+        "is signed with the expired key {key}; renew it in the keyring or sign with another",
+    ),
+    (" EXPSIG ", "SignatureExpired", "has a signature by {key} that has expired; sign it anew"),
+    (" BADSIG ", "SignatureBad", "was changed after {key} had signed it; find out by whom"),
+    (
+        " NO_PUBKEY ",
+        "SignerUnknown",
+        "is signed with {key}, which is not in the keyring; add it or sign with one that is",
+    ),
+    (
+        "key has expired",
+        "SignerExpired",
+        "is signed with the SSH key {key}, whose time was over; renew its valid-before",
+    ),
+    ("incorrect signature", "SignatureBad", "was changed after it had been signed; find out by whom"),
+    ("No principal matched", "SignerUnknown", "is signed with the SSH key {key}, which is no allowed signer; add it"),
+    ("not permitted", "SignerUnknown", "is signed with an SSH key that is not allowed for git; correct its namespaces"),
+    ("cannot run", "SignatureUnreadable", "has a signature that this installation cannot check ({line})"),
+)
+_KEY = re.compile(r"(?:\w+SIG|NO_PUBKEY) (?P<gpg>[0-9A-F]{16,40})\b|(?P<ssh>SHA256:\S+)")
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Whose signature a revision must have."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    mode: str = "off"
+    """What must be signed: the ``commit``, the annotated ``tag`` that `ref` names, ``any`` of both; or ``off``."""
+    gpg_keyrings: tuple[Path, ...] = ()
+    """Files of public keys, armored or binary."""
+    ssh_allowed_signers: Path | None = None
+    """A file as ssh-keygen(1) describes it under ALLOWED SIGNERS."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}")
+        if self.mode != "off" and not self.gpg_keyrings and self.ssh_allowed_signers is None:
+            raise ValueError(f"mode {self.mode} needs gpg_keyrings or ssh_allowed_signers: nobody would be trusted")
+
+    def files(self) -> tuple[Path, ...]:
+        """Everything that is mounted and may change."""
+        signers = () if self.ssh_allowed_signers is None else (self.ssh_allowed_signers,)
+        return (*self.gpg_keyrings, *signers)
+
+
+def verify(mirror: Mirror, revision: str, ref: str, wanted: Signatures) -> None:
+    """Return when somebody who is trusted has signed ``revision``, which was fetched as ``ref``.
+
+    Keys are read anew each time. Raises Refused; RemoteError when the keys cannot be read.
+    """
+    if wanted.mode == "off":
+        return
+    with tempfile.TemporaryDirectory(prefix="gitsync.gnupg.") as home:
+        for keyring in wanted.gpg_keyrings:
+            _import(keyring, home)
+        repository = Repository(mirror.directory, timeout=mirror.timeout)
+        check = _Check(repository, revision, {"GNUPGHOME": home}, _config(wanted.ssh_allowed_signers))
+        check.one_of(wanted.mode, ref)
+
+
+def _import(keyring: Path, home: str) -> None:
+    command = ["gpg", "--batch", "--no-tty", "--no-autostart", "--homedir", home, "--import", str(keyring)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RemoteError("KeyringUnreadable", f"cannot run gpg: {error}; install it") from None
+    if done.returncode != 0:
+        message = f"cannot read public keys from {keyring}: {last_line(done.stderr)}; check what it is mounted from"
+        raise RemoteError("KeyringUnreadable", message)
+
+
+def _config(allowed_signers: Path | None) -> dict[str, str]:
+    if allowed_signers is not None and not allowed_signers.is_file():
+        message = f"there is no allowed signers file {allowed_signers}; check what it is mounted from"
+        raise RemoteError("KeyringUnreadable", message)
+    return {
+        "gpg.ssh.allowedSignersFile": str(allowed_signers or "/dev/null"),
+        "gpg.x509.program": "false",  # certificates would bring the machine's own list of whom to trust
+    }
+
+
+@dataclass(frozen=True)
+class _Check:
+    repository: Repository
+    revision: str
+    env: Mapping[str, str]
+    config: Mapping[str, str]
+
+    def one_of(self, mode: str, ref: str) -> None:
+        refusals = []
+        for kind in ("tag", "commit") if mode == "any" else (mode,):
+            try:
+                return self._tag(ref) if kind == "tag" else self._commit()
+            except Refused as refusal:
+                refusals.append(refusal)
+        raise Refused(refusals[-1].reason, " and ".join(str(refusal) for refusal in refusals))
+
+    def _commit(self) -> None:
+        self._ask("verify-commit", self.revision, f"commit {self.revision[:12]}")
+
+    def _tag(self, ref: str) -> None:
+        tag, name = self._tag_object("FETCH_HEAD"), f"tag {ref!r}"
+        if tag is None:
+            tag, name = self._tag_object(f"{_TAGS}{self.revision}"), f"the tag of {self.revision[:12]}"
+        else:
+            self._require_name(tag, ref)
+        if tag is None:
+            message = f"{ref!r} at {self.revision[:12]} is no annotated tag; make a signed one with `git tag -s`"
+            raise Refused("Unsigned", message)
+        self._ask("verify-tag", tag, name)
+        self.repository.run("update-ref", f"{_TAGS}{self.revision}", tag)
+
+    def _tag_object(self, name: str) -> str | None:
+        """The id of the annotated tag ``name``, if it is one of our revision."""
+        try:
+            self.repository.run("cat-file", "tag", name)
+        except CommandFailed:
+            return None
+        mine = self.repository.peel(name) == self.revision
+        return self.repository.run("rev-parse", "--verify", name).decode().strip() if mine else None
+
+    def _require_name(self, tag: str, ref: str) -> None:
+        """A signature is for the name, too: nobody may show what was signed as one version as another."""
+        header = self.repository.run("cat-file", "tag", tag).decode(errors="replace").partition("\n\n")[0]
+        name = next((line.removeprefix("tag ") for line in header.splitlines() if line.startswith("tag ")), "")
+        if not REVISION.fullmatch(ref) and name != ref.removeprefix("refs/").removeprefix("tags/"):
+            raise Refused(
+                "TagRenamed", f"tag {ref!r} was signed as {name!r}; tag the revision with the name it is to have"
+            )
+
+    def _ask(self, command: str, oid: str, name: str) -> None:
+        try:
+            self.repository.run(command, "--raw", oid, env=self.env, config=self.config)
+        except CommandFailed as failure:
+            raise _refusal(failure.stderr, name) from None
+
+
+def _refusal(stderr: str, name: str) -> Refused:
+    key = next((match["gpg"] or match["ssh"] for match in _KEY.finditer(stderr)), "")
+    for words, reason, message in _VERDICTS:
+        if line := next((line for line in stderr.splitlines() if words in line), None):
+            return Refused(reason, f"{name} {message.format(key=key, line=line)}")
+    return Refused("Unsigned", f"{name} is not signed; sign it, or allow that by the signatures' `mode`")
