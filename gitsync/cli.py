@@ -71,13 +71,15 @@ def _add_controller(parser: argparse.ArgumentParser) -> None:
 
 def _controller(arguments: argparse.Namespace) -> None:
     from gitsync import settings  # noqa: PLC0415
+    from gitsync.controller import build  # noqa: PLC0415
     from gitsync.controller.kube import Identity  # noqa: PLC0415
-    from gitsync.controller.loop import Controller  # noqa: PLC0415
     from gitsync.server.app import Tokens  # noqa: PLC0415
 
     tokens = Tokens(member=arguments.tokens / "member", operator=arguments.tokens / "operator")
     loaded = settings.load(arguments.config)
-    Controller(loaded, Identity.from_environment(), arguments.root, tokens, arguments.port).run()
+    controller = build.controller(loaded, Identity.from_environment(), arguments.root)
+    build.server(controller, tokens, arguments.port).start()
+    controller.run()
 
 
 def _add_sidecar(parser: argparse.ArgumentParser) -> None:

@@ -56,3 +56,11 @@ class Superseded(ClusterError):
 
 class CandidateRefused(GitSyncError):
     """A revision must not be published: keep what is published, and look again when something has changed."""
+
+
+class OrderRefused(GitSyncError):
+    """What an operator asked for cannot be done: nothing has changed."""
+
+
+class UnknownSource(GitSyncError):
+    """No source of that name is configured."""

@@ -10,6 +10,7 @@ FETCHES = Counter("gitsync_fetches", "Looks at the remote", ["source", "outcome"
 FETCH_SECONDS = Histogram("gitsync_fetch_seconds", "Duration of a look at the remote", ["source"])
 FETCHED_AT = Gauge("gitsync_last_fetch_timestamp_seconds", "When the remote last answered", ["source"])
 PUBLICATIONS = Counter("gitsync_publications", "Publications that were committed", ["source", "outcome"])
+REFUSALS = Counter("gitsync_refusals", "Revisions that were refused", ["source", "reason"])
 PUBLISHED_AT = Gauge("gitsync_last_publication_timestamp_seconds", "When a revision was last published", ["source"])
 EPOCH = Gauge("gitsync_epoch", "Number of the last publication", ["source"])
 DEFERRED_SECONDS = Gauge("gitsync_deferred_seconds", "How long the candidate has waited; 0 if none does", ["source"])

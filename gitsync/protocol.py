@@ -54,6 +54,8 @@ class Directive:
     epoch: int = 0
     revision: str | None = None
     """What ``current`` should be; None: leave it as it is."""
+    settled: bool = True
+    """False while ``revision`` may still be taken back: no task starts on it until then."""
     stage: tuple[str, ...] = ()
     """What else should be on the volume, ready for a flip."""
     keep: tuple[str, ...] | None = None

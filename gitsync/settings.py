@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gitsync.decide import Scope
+from gitsync.decide import AtDeadline, Backfills, Policy, Scope
 from gitsync.errors import SettingsError
+from gitsync.git.clone import Clone
 from gitsync.git.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -37,7 +38,29 @@ def _ref(ref: str) -> str:
 
 def _off(scope: object) -> object:
     # YAML reads a bare `off` as false.
-    return Scope.OFF if scope is False else scope
+    return "off" if scope is False else scope
+
+
+class PolicySettings(_Settings):
+    """When a candidate may be published; the meaning of each is in `gitsync.decide`."""
+
+    scope: Annotated[Scope, BeforeValidator(_off)] = Scope.AFFECTED
+    max_defer: Annotated[float, Field(ge=0)] | None = None
+    at_deadline: AtDeadline = AtDeadline.WAIT
+    frozen_grace: Annotated[float, Field(ge=0)] = 3600.0
+    exempt: tuple[str, ...] = ()
+    backfills: Backfills = Backfills.BLOCK
+    versioned: bool = True
+    """False when Airflow's bundle is configured without versions: no run is then pinned by Airflow."""
+
+    @model_validator(mode="after")
+    def _pin_needs_versions(self) -> PolicySettings:
+        if self.at_deadline is AtDeadline.PIN and not self.versioned:
+            raise ValueError("at_deadline: pin needs a versioned bundle; set versioned: true there and here, or wait")
+        return self
+
+    def policy(self) -> Policy:
+        return Policy(**self.model_dump())
 
 
 class SourceSettings(_Settings):
@@ -53,11 +76,14 @@ class SourceSettings(_Settings):
     """Seconds between looks at the remote; each is up to a tenth longer, so that controllers spread out."""
     timeout: Annotated[float, Field(gt=0)] = 120.0
     """Seconds that one fetch may take."""
+    force_push: Literal["allow", "refuse"] = "allow"
+    """What to do with a revision that does not descend from the one before it."""
+    clone: Clone = Clone()
     credentials: Credentials = Credentials()
+    policy: PolicySettings = PolicySettings()
 
 
 class LockSettings(_Settings):
-    scope: Annotated[Scope, BeforeValidator(_off)] = Scope.GLOBAL
     wait: Annotated[float, Field(gt=0)] = 10.0
     """Seconds to wait for the hold."""
     limit: Annotated[float, Field(gt=1)] = 45.0
@@ -69,6 +95,8 @@ class FleetSettings(_Settings):
     """Seconds in which every member must flip, or all flip back."""
     silent_after: Annotated[float, Field(ge=35)] = 60.0
     """Seconds without a report after which a pod counts as silent; a report comes at least every 25."""
+    fence_after: Annotated[float, Field(ge=60)] = 300.0
+    """Seconds of silence after which publications no longer wait for a pod that is not ready either."""
 
 
 class DatabaseSettings(_Settings):
@@ -82,11 +110,17 @@ class DatabaseSettings(_Settings):
 
 
 class Settings(_Settings):
-    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1, max_length=1)]
-    """Exactly one, for now."""
+    sources: Annotated[tuple[SourceSettings, ...], Field(min_length=1)]
     database: DatabaseSettings
     lock: LockSettings = LockSettings()
     fleet: FleetSettings = FleetSettings()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Settings:
+        names = [source.name for source in self.sources]
+        if len({*names}) < len(names):
+            raise ValueError("sources: each needs a name of its own")
+        return self
 
     @model_validator(mode="after")
     def _hold_outlasts_the_flip(self) -> Settings:

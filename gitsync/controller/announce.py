@@ -43,7 +43,7 @@ class Announcer:
         elif self._deferred_from is None:
             self._deferred_from, self.deferred_since = time.monotonic(), now()
         waited = time.monotonic() - self._deferred_from if self._deferred_from else 0.0
-        metrics.BLOCKING_RUNS.labels(self._source).set(len(facts.runs))
+        metrics.BLOCKING_RUNS.labels(self._source).set(len(decision.blocking))
         metrics.DEFERRED_SECONDS.labels(self._source).set(waited)
         silent = sum(member.silent for member in facts.members)
         metrics.MEMBERS.labels("silent").set(silent)
@@ -69,6 +69,23 @@ class Announcer:
         log.error("undone", extra=fields)
         message = f"{self._source} {short(record.revision)} was taken back to {short(record.previous)}: {why}"
         self._event("FlipFailed", message, warning=True)
+
+    def refused(self, revision: str, reason: str, why: str) -> None:
+        metrics.REFUSALS.labels(self._source, reason).inc()
+        log.warning("refused", extra={"source": self._source, "revision": revision, "reason": reason, "why": why})
+        self._event(reason, f"{self._source}: {why}", warning=True)
+
+    def failed(self, reason: str, why: str) -> None:
+        log.warning("fetch.failed", extra={"source": self._source, "reason": reason, "error": why})
+        self._event(reason, f"{self._source}: {why}", warning=True)
+
+    def rewritten(self, what: str) -> None:
+        log.warning("rewritten", extra={"source": self._source, "what": what})
+        self._event("ForcePushed", f"{self._source}: {what}", warning=True)
+
+    def ordered(self, verb: str, who: str, argument: str | None) -> None:
+        log.info("ordered", extra={"source": self._source, "verb": verb, "who": who, "argument": argument})
+        self._event("Ordered", f"{self._source}: {verb} {argument or ''} by {who}")
 
     def held(self, seconds: float) -> None:
         metrics.HOLD_SECONDS.labels(self._source).observe(seconds)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that carries a sidecar, as Kubernetes knows it."""
+    """A pod of the instance, as Kubernetes knows it."""
 
     name: str
     uid: str
@@ -25,6 +25,11 @@ class Pod:
     """A container beside the sidecar has been started, so its tree may be in use."""
     leaving: bool
     """It is being deleted."""
+    member: bool = True
+    """It carries a sidecar."""
+    component: str = ""
+    """Which component of the stack it is, such as ``worker``."""
+    ready: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,13 @@ class _Heard:
 class Fleet:
     """Thread-safe: the server's thread brings reports, the controller's thread reads and directs."""
 
-    def __init__(self, *, silent_after: float) -> None:
+    def __init__(self, *, silent_after: float, fence_after: float | None = None) -> None:
         self._silent_after = silent_after
+        self._fence_after = fence_after
         self._boot = uuid.uuid4().hex[:8]
         self._serial = 0
         self._heard: dict[str, _Heard] = {}
+        self._seen: dict[tuple[str, str], float] = {}
         self._directive = Directive(serial=self._boot)
         self._changed = threading.Condition()
         self.on_directive: Callable[[], object] = lambda: None
@@ -65,9 +72,12 @@ class Fleet:
             self._heard[pod] = _Heard(report, time.monotonic())
             self._changed.notify_all()
 
-    def forget_absent(self, pods: Iterable[Pod]) -> None:
+    def see(self, pods: Iterable[Pod]) -> None:
+        """Forget the pods that are gone, and note since when each has been there."""
         present = {(pod.name, pod.uid) for pod in pods}
         with self._changed:
+            now = time.monotonic()
+            self._seen = {pod: self._seen.get(pod, now) for pod in present}
             self._heard = {
                 name: heard for name, heard in self._heard.items() if (name, heard.report.pod_uid) in present
             }
@@ -76,17 +86,35 @@ class Fleet:
         """One member for each pod that has reported or whose Airflow may be reading a tree."""
         with self._changed:
             heard, now = dict(self._heard), time.monotonic()
-        found = (self._member(pod, heard.get(pod.name), candidate, now) for pod in pods)
+        found = (self._member(pod, heard.get(pod.name), candidate, now) for pod in pods if pod.member)
         return tuple(sorted(member for member in found if member is not None))
 
     def _member(self, pod: Pod, heard: _Heard | None, candidate: str | None, now: float) -> Member | None:
         if heard is None or heard.report.pod_uid != pod.uid:
             # It starts from the committed revision as soon as it reports; nothing in it reads a tree before that.
-            return Member(pod.name, None, False, True) if pod.runs_airflow and not pod.leaving else None
-        if (silent := now - heard.at > self._silent_after) and pod.leaving:
+            fenced = self._is_fenced(pod, now - self._seen.get((pod.name, pod.uid), now))
+            return Member(pod.name, None, False, True, fenced=fenced) if pod.runs_airflow and not pod.leaving else None
+        silence = now - heard.at
+        if (silent := silence > self._silent_after) and pod.leaving:
             return None
-        report = heard.report
-        return Member(pod.name, report.current, candidate in report.staged, silent, report.error)
+        report, fenced = heard.report, self._is_fenced(pod, silence)
+        return Member(pod.name, report.current, candidate in report.staged, silent, report.error, fenced)
+
+    def _is_fenced(self, pod: Pod, silence: float) -> bool:
+        """Kubernetes sends it nothing, and its tasks ask its own sidecar for their revision."""
+        return self._fence_after is not None and silence > self._fence_after and not pod.ready
+
+    def flipped_at(self, pods: Iterable[Pod], component: str) -> tuple[str, ...]:
+        """When the links of a component's pods last moved, each by its own pod's clock."""
+        names = {pod.name for pod in pods if pod.component == component and not pod.leaving}
+        with self._changed:
+            times = [heard.report.flipped_at for name, heard in self._heard.items() if name in names]
+        return tuple(time for time in times if time is not None)
+
+    def highest_epoch(self) -> int:
+        """The last epoch that any member has carried out."""
+        with self._changed:
+            return max((heard.report.epoch for heard in self._heard.values()), default=0)
 
     def wait_until_at(self, directive: Directive, names: Iterable[str], timeout: float) -> frozenset[str]:
         """Wait until all ``names`` have carried ``directive`` out; those that have not after ``timeout`` seconds."""

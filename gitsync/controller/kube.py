@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from gitsync.controller.record import Record
 from gitsync.errors import ClusterError, SettingsError, Superseded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -152,19 +152,23 @@ class Cluster:
         self._identity = identity
         self._version: str | None = None
 
-    def take_over(self, source: str) -> Record:
-        """Read the record and rewrite it as ours: from now on an earlier leader's writes fail."""
+    def take_over(self, sources: Iterable[str]) -> dict[str, Record]:
+        """Read the records and rewrite them as ours: from now on an earlier leader's writes fail."""
         with _explained(f"read the ConfigMap {self._identity.state}"):
             found: Any = self._core.read_namespaced_config_map(self._identity.state, self._identity.namespace)
         self._version = found.metadata.resource_version
-        text = (found.data or {}).get(source)
-        record = Record.parse(text) if text else Record()
-        return self.write(source, record)
+        texts = found.data or {}
+        records = {name: Record.parse(texts[name]) if name in texts else Record() for name in sources}
+        return self._write(records)
 
     def write(self, source: str, record: Record) -> Record:
         """Replace the record if nobody else has since we last wrote it; Superseded if somebody has."""
-        ours = Record(**{**vars(record), "leader": self._identity.holder})
-        body = {"metadata": {"resourceVersion": self._version}, "data": {source: ours.as_json()}}
+        return self._write({source: record})[source]
+
+    def _write(self, records: Mapping[str, Record]) -> dict[str, Record]:
+        ours = {name: replace(record, leader=self._identity.holder) for name, record in records.items()}
+        data = {name: record.as_json() for name, record in ours.items()}
+        body = {"metadata": {"resourceVersion": self._version}, "data": data}
         with _explained(f"write the ConfigMap {self._identity.state}"):
             try:
                 written: Any = self._core.patch_namespaced_config_map(
@@ -178,9 +182,9 @@ class Cluster:
         return ours
 
     def pods(self) -> tuple[Pod, ...]:
-        """Every pod of this instance that carries a sidecar."""
-        selector = f"kube-airflow/instance={self._identity.instance},kube-airflow/gitsync=member"
-        with _explained("list the members' pods"):
+        """Every pod of this instance that has not ended."""
+        selector = f"kube-airflow/instance={self._identity.instance}"
+        with _explained("list the instance's pods"):
             found: Any = self._core.list_namespaced_pod(self._identity.namespace, label_selector=selector)
         return tuple(_pod(item) for item in found.items if item.status.phase not in ("Succeeded", "Failed"))
 
@@ -211,6 +215,13 @@ class Cluster:
 def _pod(item: Any) -> Pod:  # noqa: ANN401 - the client has no types
     # A container that has run before may be started again at any moment, without asking the sidecar.
     statuses = item.status.container_statuses or []
-    runs_airflow = any(status.state.running or status.restart_count for status in statuses)
-    leaving = item.metadata.deletion_timestamp is not None
-    return Pod(item.metadata.name, item.metadata.uid, runs_airflow, leaving)
+    labels = item.metadata.labels or {}
+    return Pod(
+        name=item.metadata.name,
+        uid=item.metadata.uid,
+        runs_airflow=any(status.state.running or status.restart_count for status in statuses),
+        leaving=item.metadata.deletion_timestamp is not None,
+        member=labels.get("kube-airflow/gitsync") == "member",
+        component=labels.get("app.kubernetes.io/component", ""),
+        ready=any(one.type == "Ready" and one.status == "True" for one in item.status.conditions or []),
+    )

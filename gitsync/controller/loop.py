@@ -1,30 +1,24 @@
-"""The controller: looks at the remotes and publishes, while it holds the Lease; stands by otherwise."""
+"""The controller: while it holds the Lease it looks at the remotes and publishes; it stands by otherwise."""
 
 from __future__ import annotations
 
 import logging
+import queue
 import signal
 import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from gitsync import metrics
-from gitsync.controller import status
-from gitsync.controller.announce import Announcer
-from gitsync.controller.fleet import Fleet
-from gitsync.controller.kube import Cluster, Identity, Leadership, connect
-from gitsync.controller.ledger import Ledger
-from gitsync.controller.publisher import Publisher
-from gitsync.controller.runs import Database
-from gitsync.controller.source import Source
-from gitsync.errors import GitSyncError
-from gitsync.git.mirror import Mirror
-from gitsync.server.app import Server, Surface, Tokens
+from gitsync.errors import ClusterError, GitSyncError, UnknownSource
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-    from gitsync.settings import Settings
+    from gitsync.controller.kube import Cluster, Identity, Leadership
+    from gitsync.controller.orders import Verb
+    from gitsync.controller.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -33,72 +27,151 @@ BUSY_SECONDS = 0.5
 """Between decisions while a candidate waits: an update is live this soon after the last run ends."""
 STUCK_SECONDS = 600.0
 """A main loop that has not come round for so long is dead: no step of it may take longer."""
+ORDER_SECONDS = 30.0
 
 
 class Controller:
     """Owns the main loop; everything else reacts to it."""
 
-    def __init__(self, settings: Settings, identity: Identity, root: Path, tokens: Tokens, port: int) -> None:
-        client = connect()
-        wanted = settings.sources[0]
-        mirror = Mirror(root / f"{wanted.name}.git", timeout=wanted.timeout)
-        mirror.prepare()
+    def __init__(
+        self,
+        pipelines: Mapping[str, Pipeline],
+        *,
+        identity: Identity,
+        cluster: Cluster,
+        leadership: Leadership,
+        silent_after: float,
+    ) -> None:
+        self.pipelines = pipelines
         self._identity = identity
-        self._silent_after = settings.fleet.silent_after
-        self._cluster = Cluster(client, identity)
-        self._leadership = Leadership(client, identity)
-        self._fleet = Fleet(silent_after=settings.fleet.silent_after)
-        self._announcer = Announcer(wanted.name, self._cluster.event)
-        self._source = Source(wanted, mirror, self._cluster.event)
-        self._ledger = Ledger(
-            source=wanted.name,
-            fleet=self._fleet,
-            cluster=self._cluster,
-            announcer=self._announcer,
-            within=settings.fleet.flip_within,
-        )
-        database = Database(**settings.database.model_dump())
-        self._publisher = Publisher(
-            settings.lock,
-            database=database,
-            fleet=self._fleet,
-            cluster=self._cluster,
-            ledger=self._ledger,
-            announcer=self._announcer,
-        )
+        self._cluster = cluster
+        self.leadership = leadership
+        self._silent_after = silent_after
+        self._orders: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._noted: list[int] = []
         self._wake = threading.Event()
         self._term = 0
         self._leading_since = 0.0
         self._ticked = time.monotonic()
-        self._trouble: str | None = None
+        self._trouble: dict[str, str] = {}
         self._status: dict[str, Any] = {}
-        surface = Surface(
-            fleets={wanted.name: self._fleet},
-            mirrors={wanted.name: mirror.directory},
-            status=lambda: self._status,
-            look=self.look,
-            alive=lambda: time.monotonic() - self._ticked < STUCK_SECONDS,
-            leading=lambda: self._in_charge,
-            leader=lambda: f"http://{ip}:{port}" if (ip := self._leadership.leader_ip) else None,
-        )
-        self._server = Server(surface, tokens, port=port)
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note_signal)
-        self._leadership.start()
-        self._server.start()
+        self.leadership.start()
+        for pipeline in self.pipelines.values():
+            pipeline.source.start()
         while not self._stopping:
             self._tick()
             self._rest()
-        self._leadership.release()
+        self.leadership.release()
 
-    def look(self) -> None:
-        """Look at the remotes now; from any thread."""
-        self._source.look_soon()
+    # -- from any thread ---------------------------------------------------------------------------------------------
+
+    def look(self, name: str | None = None) -> None:
+        """Look at one remote, or at all, now."""
+        for pipeline in self.pipelines.values() if name is None else [self.pipeline(name)]:
+            pipeline.source.look_soon()
+
+    def pipeline(self, name: str) -> Pipeline:
+        try:
+            return self.pipelines[name]
+        except KeyError:
+            known = ", ".join(sorted(self.pipelines))
+            raise UnknownSource(f"no source is called {name!r}; there are: {known}") from None
+
+    def order(self, name: str, verb: Verb, argument: str | None, who: str) -> dict[str, Any]:
+        """Have the main loop carry out an operator's order, and wait for that."""
+        pipeline = self.pipeline(name)
+        answer: Future[dict[str, Any]] = Future()
+        self._orders.put((lambda: pipeline.order(verb, argument, who), answer))
+        self.wake()
+        try:
+            return answer.result(ORDER_SECONDS)
+        except TimeoutError:
+            raise ClusterError(f"the controller was busy for {ORDER_SECONDS:.0f} s; see `gitsync status`") from None
+
+    def status(self) -> dict[str, Any]:
+        return self._status
+
+    def wake(self) -> None:
         self._wake.set()
+
+    @property
+    def alive(self) -> bool:
+        return time.monotonic() - self._ticked < STUCK_SECONDS
+
+    @property
+    def in_charge(self) -> bool:
+        """We lead, and what we know of the records is of this term."""
+        leadership, pipelines = self.leadership, self.pipelines.values()
+        known = all(pipeline.ledger.record is not None for pipeline in pipelines)
+        return leadership.held and leadership.term == self._term and known
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        try:
+            self._lead_or_stand_by()
+        except GitSyncError as error:
+            self._say_once("", str(error))
+        else:
+            self._trouble.pop("", None)
+        self._carry_out_orders()
+        self._ticked = time.monotonic()
+        self._status = self._describe()
+
+    def _lead_or_stand_by(self) -> None:
+        metrics.LEADER.set(self.leadership.held)
+        if not self.leadership.held:
+            self._stand_by()
+            return
+        if not self.in_charge:
+            self._take_over()
+        pods = self._cluster.pods()
+        for name, pipeline in self.pipelines.items():
+            try:
+                pipeline.tick(pods, patience_over=self._patience_over)
+            except GitSyncError as error:
+                self._say_once(name, str(error))
+            else:
+                self._trouble.pop(name, None)
+
+    def _stand_by(self) -> None:
+        if any(pipeline.ledger.record is not None for pipeline in self.pipelines.values()):
+            log.warning("standing by", extra={"why": "the Lease was not renewed in time, or is another's"})
+        for pipeline in self.pipelines.values():
+            pipeline.stand_by()
+
+    def _take_over(self) -> None:
+        term = self.leadership.term
+        for name, record in self._cluster.take_over(self.pipelines).items():
+            self.pipelines[name].ledger.adopt(record)
+        if term != self._term:
+            self._term, self._leading_since = term, time.monotonic()
+
+    @property
+    def _patience_over(self) -> bool:
+        return time.monotonic() - self._leading_since > self._silent_after
+
+    def _carry_out_orders(self) -> None:
+        while not self._orders.empty():
+            order, answer = self._orders.get()
+            try:
+                answer.set_result(order())
+            except Exception as error:
+                answer.set_exception(error)
+            self._wake.set()  # what was ordered is acted on at once
+
+    def _rest(self) -> None:
+        busy = not self.in_charge or any(pipeline.waiting for pipeline in self.pipelines.values())
+        self._wake.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+        self._wake.clear()
+        if signal.SIGHUP in self._noted:
+            self._noted.remove(signal.SIGHUP)
+            self.look()
 
     def _note_signal(self, number: int, _frame: object) -> None:
         self._noted.append(number)
@@ -108,66 +181,15 @@ class Controller:
     def _stopping(self) -> bool:
         return any(number != signal.SIGHUP for number in self._noted)
 
-    def _tick(self) -> None:
-        try:
-            self._lead_or_stand_by()
-        except GitSyncError as error:
-            self._say_once(str(error))
-        else:
-            self._trouble = None
-        self._ticked = time.monotonic()
-        self._status = self._describe()
-
-    def _lead_or_stand_by(self) -> None:
-        metrics.LEADER.set(self._leadership.held)
-        if not self._leadership.held:
-            if self._ledger.record is not None:
-                log.warning("standing by", extra={"why": "the Lease was not renewed in time, or is another's"})
-                self._ledger.record = None
-            return
-        if not self._in_charge:
-            self._take_over()
-        self._source.look_if_due()
-        if self._publisher.recover(patience_over=self._patience_over):
-            self._publisher.consider(self._source.candidate)
-
-    @property
-    def _in_charge(self) -> bool:
-        """We lead, and what we know of the record is of this term."""
-        leadership = self._leadership
-        return leadership.held and leadership.term == self._term and self._ledger.record is not None
-
-    def _take_over(self) -> None:
-        term = self._leadership.term
-        record = self._ledger.take_over()
-        if term != self._term:
-            self._term, self._leading_since = term, time.monotonic()
-        log.info("leading", extra={"epoch": record.epoch, "revision": record.revision})
-        if record.revision is not None:
-            self._source.ensure(record.revision)
-
-    @property
-    def _patience_over(self) -> bool:
-        return time.monotonic() - self._leading_since > self._silent_after
-
-    def _say_once(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            log.error("trouble", extra={"error": trouble})
-        self._trouble = trouble
-
-    def _rest(self) -> None:
-        waiting = self._ledger.record is None or self._source.candidate != self._ledger.record.revision
-        self._wake.wait(min(BUSY_SECONDS if waiting else IDLE_SECONDS, self._source.rest or BUSY_SECONDS))
-        self._wake.clear()
-        if signal.SIGHUP in self._noted:
-            self._noted.remove(signal.SIGHUP)
-            self._source.look_soon()
+    def _say_once(self, source: str, trouble: str) -> None:
+        if self._trouble.get(source) != trouble:
+            log.error("trouble", extra={"source": source or None, "error": trouble})
+        self._trouble[source] = trouble
 
     def _describe(self) -> dict[str, Any]:
-        source = status.of_source(self._source, self._publisher, self._ledger.record, self._announcer)
         return {
             "controller": self._identity.pod,
-            "leading": self._in_charge,
-            "sources": [source],
-            "last_error": self._trouble,
+            "leading": self.in_charge,
+            "sources": [pipeline.describe() for pipeline in self.pipelines.values()],
+            "last_error": "; ".join(self._trouble.values()) or None,
         }

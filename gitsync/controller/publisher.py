@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gitsync.controller.ledger import FlipFailed
+from gitsync.controller.patience import Patience
 from gitsync.controller.record import Phase
-from gitsync.decide import Action, BlockingRun, Decision, Facts, Member, Scope, decide
+from gitsync.decide import Action, BlockingRun, Decision, Facts, Impact, Policy, Scope, decide
 from gitsync.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gitsync.controller.announce import Announcer
+    from gitsync.controller.candidate import Candidate
     from gitsync.controller.fleet import Fleet, Pod
     from gitsync.controller.kube import Cluster
     from gitsync.controller.ledger import Ledger
+    from gitsync.controller.record import Record
     from gitsync.controller.runs import Database
     from gitsync.settings import LockSettings
 
@@ -28,114 +31,145 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FLIP_RETRY_SECONDS = 30.0
+
+def _no_runs() -> tuple[BlockingRun, ...]:
+    """The answer where nothing is held and nobody is asked."""
+    return ()
 
 
+@dataclass(kw_only=True)
 class Publisher:
     """Decides on one source's candidates. Used by the controller's thread only, and only while it leads."""
 
-    def __init__(
-        self,
-        lock: LockSettings,
-        *,
-        database: Database,
-        fleet: Fleet,
-        cluster: Cluster,
-        ledger: Ledger,
-        announcer: Announcer,
-    ) -> None:
-        self._lock = lock
-        self._database = database
-        self._fleet = fleet
-        self._cluster = cluster
-        self._ledger = ledger
-        self._announcer = announcer
-        self._failed_flip: tuple[str, str, float] | None = None
-        self.facts = Facts(None, None)
-        self.decision = Decision(Action.KEEP, "nothing fetched yet")
-        self.last_hold: float | None = None
-        """Seconds."""
+    policy: Policy
+    lock: LockSettings
+    database: Database
+    fleet: Fleet
+    cluster: Cluster
+    ledger: Ledger
+    announcer: Announcer
+    flip_retry: float = 30.0
+    """Seconds before a candidate that was taken back is tried again."""
+    patience: Patience = field(default_factory=Patience)
+    facts: Facts = Facts(None, None)
+    decision: Decision = Decision(Action.KEEP, "nothing fetched yet")
+    last_hold: float | None = None
+    """Seconds."""
+    _failed_flip: tuple[str, str, float] | None = None
 
-    def consider(self, candidate: str | None) -> None:
-        """Have ``candidate`` staged, decide, and act on it."""
-        pods = self._cluster.pods()
-        self._fleet.forget_absent(pods)
+    def consider(self, candidate: Candidate | None, pods: tuple[Pod, ...]) -> bool:
+        """Have ``candidate`` staged, decide, and act on it; True when it has been published."""
         if candidate is not None:
-            self._fleet.direct(replace(self._fleet.directive, stage=(candidate,)))
-        runs = partial(self._database.blocking, self._ledger.source)
+            self.fleet.direct(replace(self.fleet.directive, stage=(candidate.revision,)))
+        runs = partial(self.database.blocking, self.ledger.source)
         self._decide(candidate, pods, runs)
         if self.decision.action is Action.PUBLISH:
             self._publish_under_hold(candidate)
         elif self.decision.action is Action.PUBLISH_UNHELD:
             self._publish()
         else:
-            return
+            self._wait()
+            return False
         # What is true now, for `status`: published, or taken back and why.
-        self._decide(candidate, self._cluster.pods(), runs)
+        self._decide(candidate, self.cluster.pods(), runs)
+        return candidate is not None and self.ledger.ours.revision == candidate.revision
 
-    def _publish_under_hold(self, candidate: str | None) -> None:
+    def _wait(self) -> None:
+        if (waited := self.patience.unsaved(self.ledger.ours.waited)) is not None:
+            self.ledger.amend(waited=waited)
+
+    def _publish_under_hold(self, candidate: Candidate | None) -> None:
         with self._held() as runs:
             # Decided again where no task can start: this closes the gap between check and flip.
-            self._decide(candidate, self._cluster.pods(), runs)
+            self._decide(candidate, self.cluster.pods(), runs)
             if self.decision.action is Action.PUBLISH:
-                self._publish()
+                self._publish(confirm=runs)
         self._let_unused_go()
 
-    def _publish(self) -> None:
+    def _publish(self, confirm: AskForRuns = _no_runs) -> None:
         candidate = self.facts.candidate or ""
+        waited_for = [member.name for member in self.facts.members if not member.fenced]
         try:
-            self._ledger.publish(candidate, [member.name for member in self.facts.members])
+            self.ledger.publish(candidate, waited_for, confirm)
         except FlipFailed as error:
-            self._failed_flip = (candidate, str(error), time.monotonic() + FLIP_RETRY_SECONDS)
+            self._failed_flip = (candidate, str(error), time.monotonic() + self.flip_retry)
+        else:
+            self.patience.start_over()
 
     def _let_unused_go(self) -> None:
         """Tell members which revisions runs still need; a callback may come after its run, so the previous one too."""
-        record = self._ledger.ours
-        used = self._database.revisions_in_use(self._ledger.source)
+        record = self.ledger.ours
+        used = self.database.revisions_in_use(self.ledger.source)
         kept = used | {revision for revision in (record.revision, record.previous) if revision}
-        self._fleet.direct(replace(self._fleet.directive, keep=tuple(sorted(kept))))
+        self.fleet.direct(replace(self.fleet.directive, keep=tuple(sorted(kept))))
 
-    def recover(self, *, patience_over: bool) -> bool:
+    def recover(self, pods: tuple[Pod, ...], *, patience_over: bool) -> bool:
         """Finish or undo what a controller left between its commit and the last flip; False: not yet possible.
 
         Some members may have flipped and others not, so nobody is told anything until every pod that runs Airflow
         has reported, or ``patience_over``.
         """
-        record = self._ledger.ours
+        record = self.ledger.ours
         if record.phase is Phase.PUBLISHED:
             return True
-        members = self._fleet.members(self._cluster.pods(), record.revision)
+        members = self.fleet.members(pods, record.revision)
         if not patience_over and (silent := [member.name for member in members if member.silent]):
             why = f"an interrupted publication is finished once all pods have reported; missing: {', '.join(silent)}"
             self.decision = Decision(Action.DEFER, why)
             return False
-        with nullcontext(lambda: ()) if self._lock.scope is Scope.OFF else self._held() as runs:
-            self._finish_or_undo(members, runs)
+        names = [member.name for member in members]
+        log.info("resumed", extra={"source": self.ledger.source, "epoch": record.epoch, "revision": record.revision})
+        if record.phase is Phase.UNDOING:
+            self.ledger.finish_undoing(names)
+        else:
+            self._finish_or_undo(names)
         return True
 
-    def _finish_or_undo(self, members: tuple[Member, ...], runs: AskForRuns) -> None:
-        record, names = self._ledger.ours, [member.name for member in members]
-        flipped = any(member.current == record.revision for member in members)
-        # Where no member has flipped, the committed revision is still nobody's, and runs may go on with the old one.
-        if record.previous is None or flipped or not runs():
-            log.info("resumed", extra={"epoch": record.epoch, "revision": record.revision})
-            self._ledger.finish(names)
-        else:
-            self._ledger.undo(names, "the controller was interrupted, and runs are active")
+    def _finish_or_undo(self, members: list[str]) -> None:
+        with nullcontext(_no_runs) if self.policy.scope is Scope.OFF else self._held() as runs:
+            # No task has started on the committed revision, so what is active began on the one before it.
+            if self.ledger.ours.previous is not None and runs():
+                self.ledger.undo(members, "the controller was interrupted, and runs are active")
+            else:
+                self.ledger.finish(members, confirm=runs)
 
-    def _decide(self, candidate: str | None, pods: tuple[Pod, ...], runs: AskForRuns) -> None:
+    def _decide(self, candidate: Candidate | None, pods: tuple[Pod, ...], runs: AskForRuns) -> None:
         self.facts = self._gather(candidate, pods, runs)
-        self.decision = decide(self.facts, self._lock.scope)
-        self._announcer.decided(self.decision, self.facts)
+        self.decision = decide(self.facts, self.policy)
+        self.patience.count(deferred_by_runs=bool(self.decision.blocking))
+        self.announcer.decided(self.decision, self.facts)
 
-    def _gather(self, candidate: str | None, pods: tuple[Pod, ...], runs: AskForRuns) -> Facts:
-        published = self._ledger.ours.revision
-        facts = Facts(candidate, published, self._fleet.members(pods, candidate), obstacle=self._backing_off(candidate))
-        if candidate in (None, published) or self._lock.scope is Scope.OFF:
+    def _gather(self, candidate: Candidate | None, pods: tuple[Pod, ...], runs: AskForRuns) -> Facts:
+        facts = self._without_runs(candidate, self.ledger.ours)
+        facts = replace(facts, members=self.fleet.members(pods, facts.candidate))
+        if facts.candidate in (None, facts.published) or self.policy.scope is Scope.OFF:
             return facts
+        return self._with_runs(facts, runs)
+
+    def facts_for(self, candidate: Candidate, record: Record) -> Facts:
+        """What is true now for any revision, whether or not it is a candidate; from any thread."""
+        return self._with_runs(
+            self._without_runs(candidate, record), partial(self.database.blocking, self.ledger.source)
+        )
+
+    def _without_runs(self, candidate: Candidate | None, record: Record) -> Facts:
+        wanted = candidate.revision if candidate else None
+        # An impact says nothing when it was measured against another revision than the published one.
+        measured = candidate is not None and candidate.base == record.revision
+        return Facts(
+            wanted,
+            record.revision,
+            impact=candidate.impact if candidate is not None and measured else Impact(),
+            waited=record.waited + self.patience.waited,
+            suspended=record.orders.suspended,
+            ordered=record.orders.publish_by if record.orders.publish == wanted else None,
+            obstacle=self._backing_off(wanted),
+        )
+
+    def _with_runs(self, facts: Facts, runs: AskForRuns) -> Facts:
         try:
             # Before the first migration there is no table to ask, and no scheduler that could start a task.
-            return replace(facts, runs=runs() if self._database.exists() else ())
+            return replace(facts, runs=self.patience.with_runs(runs() if self.database.exists() else ()))
         except DatabaseError as error:
             return replace(facts, obstacle=str(error))
 
@@ -145,17 +179,17 @@ class Publisher:
         failed, why, until = self._failed_flip
         if failed != candidate or time.monotonic() > until:
             return None
-        return f"taken back because {why}; it is tried again within {FLIP_RETRY_SECONDS:.0f} s"
+        return f"taken back because {why}; it is tried again within {self.flip_retry:.0f} s"
 
     @contextmanager
     def _held(self) -> Iterator[AskForRuns]:
         """No scheduler starts a task inside; yields the question for blocking runs, asked anew at each call."""
         began = None
         try:
-            with self._database.hold(wait=self._lock.wait, limit=self._lock.limit) as hold:
+            with self.database.hold(wait=self.lock.wait, limit=self.lock.limit) as hold:
                 began = time.monotonic()
-                yield partial(hold.blocking, self._ledger.source)
+                yield partial(hold.blocking, self.ledger.source)
         finally:
             if began is not None:
                 self.last_hold = time.monotonic() - began
-                self._announcer.held(self.last_hold)
+                self.announcer.held(self.last_hold)

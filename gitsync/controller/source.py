@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitsync import metrics
 from gitsync.controller.announce import now
-from gitsync.errors import GitSyncError, RemoteError
+from gitsync.errors import GitSyncError, Refused, RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from gitsync.controller.admission import Admission
+    from gitsync.controller.announce import Announcer
+    from gitsync.controller.candidate import Candidate
     from gitsync.git.mirror import Mirror
     from gitsync.settings import SourceSettings
 
@@ -33,75 +35,133 @@ class Trouble:
     at: str
 
 
-class Source:
-    """Fetches; never publishes."""
+@dataclass(frozen=True)
+class Wanted:
+    """What the controller's thread tells the source's."""
 
-    def __init__(self, settings: SourceSettings, mirror: Mirror, event: Callable[..., None]) -> None:
+    active: bool = False
+    """We lead; a standby asks the Git host nothing."""
+    published: str | None = None
+    """What a candidate is compared with."""
+    instead: str | None = None
+    """A revision that an operator has ordered in place of what the ref says."""
+
+
+class Source(threading.Thread):
+    """Fetches and admits in a thread of its own: a slow host or gate delays no other source. Never publishes."""
+
+    def __init__(self, settings: SourceSettings, mirror: Mirror, admission: Admission, announcer: Announcer) -> None:
+        super().__init__(name=f"source-{settings.name}", daemon=True)
         self.settings = settings
         self.mirror = mirror
-        self.candidate: str | None = None
+        self.admission = admission
+        self.fetched: str | None = None
         self.fetched_at: str | None = None
+        self.candidate: Candidate | None = None
+        self.refusal: Trouble | None = None
+        """Why the fetched revision is no candidate."""
         self.trouble: Trouble | None = None
-        self._event = event
+        self._announcer = announcer
+        self._wanted = Wanted()
+        self._judged: tuple[str, str | None, str | None] | None = None
+        self._ensured: str | None = None
         self._failures = 0
         self._next_look = 0.0
+        self._woken = threading.Event()
 
-    @property
-    def rest(self) -> float:
-        """Seconds until the remote should be looked at again."""
-        return max(0.0, self._next_look - time.monotonic())
+    def want(self, wanted: Wanted) -> None:
+        """From the controller's thread, at every tick."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._woken.set()
 
     def look_soon(self) -> None:
+        """Look at the remote now; from any thread."""
         self._next_look = 0.0
+        self._woken.set()
 
-    def look_if_due(self) -> None:
-        if self.rest > 0:
-            return
+    def run(self) -> None:
+        while True:
+            self._woken.wait(self._rest())
+            self._woken.clear()
+            wanted = self._wanted
+            if wanted.active:
+                self._turn(wanted)
+
+    def _rest(self) -> float | None:
+        return max(0.0, self._next_look - time.monotonic()) if self._wanted.active else None
+
+    def _turn(self, wanted: Wanted) -> None:
+        """Fetch when it is time; judge when the revision, or what it is compared with, is another."""
         try:
-            with metrics.FETCH_SECONDS.labels(self.settings.name).time():
-                revision = self._fetch()
+            if wanted.published is not None:
+                self._ensure(wanted.published)
+            if self._next_look <= time.monotonic():
+                self._look()
+            revision = wanted.instead or self.fetched
+            if revision is not None and self._judged != (revision, wanted.published, wanted.instead):
+                self._judge(revision, wanted)
         except GitSyncError as error:
             self._failed(error)
-        else:
-            self._succeeded(revision)
-        self._next_look = time.monotonic() + self._pause() * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load
 
-    def _pause(self) -> float:
-        if not self._failures:
-            return self.settings.period
-        longest = max(self.settings.period, LONGEST_RETRY_SECONDS)
-        return min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 16), longest)
-
-    def _fetch(self) -> str:
+    def _look(self) -> None:
         settings = self.settings
-        revision = self.mirror.fetch(settings.credentials.remote(settings.repo), settings.ref)
-        self.mirror.export(revision, settings.repo, settings.credentials.remote)
-        self.mirror.require_directory(revision, settings.subdirectory)
-        return revision
-
-    def ensure(self, revision: str) -> None:
-        """Have a revision that was published before, though this volume may be new."""
-        if not self.mirror.has(revision):
-            self.mirror.fetch(self.settings.credentials.remote(self.settings.repo), revision)
-        self.mirror.export(revision, self.settings.repo, self.settings.credentials.remote)
-
-    def _succeeded(self, revision: str) -> None:
-        metrics.FETCHES.labels(self.settings.name, "success").inc()
-        metrics.FETCHED_AT.labels(self.settings.name).set_to_current_time()
+        self._schedule(settings.period)
+        with metrics.FETCH_SECONDS.labels(settings.name).time():
+            revision = self.admission.fetch(settings.ref)
+        metrics.FETCHES.labels(settings.name, "success").inc()
+        metrics.FETCHED_AT.labels(settings.name).set_to_current_time()
         self.fetched_at = now()
         if self.trouble is not None:
-            log.info("fetch.recovered", extra={"source": self.settings.name, "after_failures": self._failures})
+            log.info("fetch.recovered", extra={"source": settings.name, "after_failures": self._failures})
         self._failures, self.trouble = 0, None
-        if revision != self.candidate:
-            log.info("fetched", extra={"source": self.settings.name, "revision": revision})
-        self.candidate = revision
+        if revision != self.fetched:
+            self._found(revision)
+
+    def _found(self, revision: str) -> None:
+        log.info("fetched", extra={"source": self.settings.name, "revision": revision})
+        before = self.fetched or self._wanted.published
+        if before is not None and self.mirror.descends(revision, before) is False:
+            what = f"{self.settings.ref} was rewritten: {revision[:12]} does not descend from {before[:12]}"
+            if self.settings.force_push == "refuse":
+                raise Refused("ForcePushRefused", f"{what}; push a descendant, or set `force_push: allow`")
+            self._announcer.rewritten(what)
+        self.fetched = revision
+
+    def _judge(self, revision: str, wanted: Wanted) -> None:
+        if revision == wanted.published:
+            self.candidate, self.refusal = None, None
+        else:
+            self._admit(revision, wanted)
+        self._judged = (revision, wanted.published, wanted.instead)
+
+    def _admit(self, revision: str, wanted: Wanted) -> None:
+        try:
+            self.candidate = self.admission.admit(revision, wanted.published, vouched=wanted.instead is not None)
+            self.refusal = None
+        except Refused as error:
+            # An earlier candidate is still better than what is published.
+            if self.candidate and (self.candidate.revision == revision or self.candidate.base != wanted.published):
+                self.candidate = None
+            self.refusal = Trouble(error.reason, str(error), now())
+            self._announcer.refused(revision, error.reason, str(error))
+
+    def _ensure(self, revision: str) -> None:
+        """Have a revision that was published before, though this volume may be new."""
+        if revision != self._ensured:
+            self.admission.have(revision)
+            self._ensured = revision
 
     def _failed(self, error: GitSyncError) -> None:
         self._failures += 1
+        longest = max(self.settings.period, LONGEST_RETRY_SECONDS)
+        self._schedule(min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 16), longest))
         metrics.FETCHES.labels(self.settings.name, "error").inc()
-        reason = error.reason if isinstance(error, RemoteError) else "FetchFailed"
+        reason = error.reason if isinstance(error, RemoteError | Refused) else "FetchFailed"
         if self.trouble is None or self.trouble.message != str(error):
             # Said once, not at every retry.
-            log.warning("fetch.failed", extra={"source": self.settings.name, "reason": reason, "error": str(error)})
-            self._event(reason, str(error), warning=True)
+            self._announcer.failed(reason, str(error))
         self.trouble = Trouble(reason, str(error), now())
+
+    def _schedule(self, pause: float) -> None:
+        self._next_look = time.monotonic() + pause * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load

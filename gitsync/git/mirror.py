@@ -10,6 +10,7 @@ Members fetch ``refs/trees`` only: a tree and what differs from the trees they h
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -219,6 +220,16 @@ class Mirror:
     def has(self, revision: str) -> bool:
         """Whether commit ``revision`` is here; in a shallow clone too."""
         return self._repository.has(revision)
+
+    def resolve(self, name: str) -> str:
+        """The full id of the one commit whose id begins with ``name``. Raises RemoteError."""
+        try:
+            if not re.fullmatch("[0-9a-f]{4,64}", name):
+                raise CommandFailed("rev-parse", "not a commit id")
+            return self._repository.run("rev-parse", "--verify", f"{name}^{{commit}}").decode().strip()
+        except CommandFailed:
+            message = f"{name!r} is not one commit that was fetched; give its full id, or push it to a ref that is"
+            raise RemoteError("RefNotFound", message) from None
 
     def descends(self, new: str, old: str) -> bool | None:
         """Whether ``old`` is in the history of ``new``; None when too little of it is here to say."""

@@ -59,8 +59,7 @@ def unlocked_overlay(directory: Path) -> Path:
     replace(overlay / "kustomization.yaml", "../../base", base)
     replace(overlay / "kustomization.yaml", "dev-", "unlocked-")
     replace(overlay / "kustomization.yaml", "kube-airflow/instance: dev", "kube-airflow/instance: unlocked")
-    with (overlay / "gitsync.yaml").open("a") as settings:
-        settings.write("lock: {scope: off}\n")
+    replace(overlay / "gitsync.yaml", "    period: 5\n", "    period: 5\n    policy: {scope: off, versioned: false}\n")
     with (overlay / "kustomization.yaml").open("a") as kustomization:
         kustomization.write(UNVERSIONED)
     return overlay

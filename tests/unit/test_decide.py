@@ -9,46 +9,123 @@ from pathlib import Path
 import pytest
 
 from gitsync import decide as module
-from gitsync.decide import Action, BlockingRun, Facts, Member, Scope, decide
+from gitsync.decide import Action, AtDeadline, Backfills, BlockingRun, Facts, Impact, Member, Policy, Scope, decide
 
 OLD, NEW = "a" * 40, "b" * 40
 STAGED = Member("worker-0", current=OLD, staged=True, silent=False)
-RUN = BlockingRun("etl", "manual__1", "running", None, OLD, "2 task instances: 2 running", frozen=False)
+RUN = BlockingRun("etl", "manual__1", "running", None, OLD, "2 task instances: 2 running", frozen=False, file="etl.py")
 CALM = Facts(candidate=NEW, published=OLD, members=(STAGED,))
+BUSY = replace(CALM, runs=(RUN,))
+AFFECTED, GLOBAL, OFF = Policy(), Policy(scope=Scope.GLOBAL), Policy(scope=Scope.OFF)
+ELSEWHERE, HERE = Impact(frozenset({"other.py"})), Impact(frozenset({"etl.py"}))
+REMOVED = Impact(frozenset({"etl.py"}), removed=frozenset({"etl.py"}))
+PIN = Policy(max_defer=60, at_deadline=AtDeadline.PIN)
 
 
 @pytest.mark.parametrize(
-    ("changes", "scope", "expected"),
+    ("facts", "changes", "policy", "expected"),
     [
-        pytest.param({"candidate": None}, Scope.GLOBAL, Action.KEEP, id="nothing-fetched"),
-        pytest.param({"candidate": OLD}, Scope.GLOBAL, Action.KEEP, id="up-to-date"),
-        pytest.param({"candidate": OLD, "runs": (RUN,)}, Scope.GLOBAL, Action.KEEP, id="up-to-date-and-busy"),
-        pytest.param({}, Scope.GLOBAL, Action.PUBLISH, id="calm"),
-        pytest.param({"members": ()}, Scope.GLOBAL, Action.PUBLISH, id="no-members"),
-        pytest.param({"runs": (RUN,)}, Scope.GLOBAL, Action.DEFER, id="busy"),
-        pytest.param({"runs": (replace(RUN, frozen=True),)}, Scope.GLOBAL, Action.DEFER, id="frozen-run"),
-        pytest.param({"runs": (RUN,)}, Scope.OFF, Action.PUBLISH_UNHELD, id="busy-but-lock-off"),
-        pytest.param({"obstacle": "no database"}, Scope.GLOBAL, Action.DEFER, id="database-unreachable"),
-        pytest.param({"members": (replace(STAGED, staged=False),)}, Scope.GLOBAL, Action.DEFER, id="unstaged"),
-        pytest.param({"members": (replace(STAGED, staged=False),)}, Scope.OFF, Action.DEFER, id="unstaged-lock-off"),
-        pytest.param({"members": (replace(STAGED, silent=True),)}, Scope.GLOBAL, Action.DEFER, id="silent"),
-        pytest.param({"members": (replace(STAGED, silent=True),)}, Scope.OFF, Action.DEFER, id="silent-lock-off"),
-        pytest.param({"published": None, "members": ()}, Scope.GLOBAL, Action.PUBLISH_UNHELD, id="first"),
+        pytest.param(CALM, {"candidate": None}, GLOBAL, Action.KEEP, id="nothing-fetched"),
+        pytest.param(CALM, {"candidate": OLD}, GLOBAL, Action.KEEP, id="up-to-date"),
+        pytest.param(BUSY, {"candidate": OLD}, GLOBAL, Action.KEEP, id="up-to-date-and-busy"),
+        pytest.param(CALM, {}, GLOBAL, Action.PUBLISH, id="calm"),
+        pytest.param(CALM, {"members": ()}, GLOBAL, Action.PUBLISH, id="no-members"),
+        # scope
+        pytest.param(BUSY, {}, GLOBAL, Action.DEFER, id="busy-global"),
+        pytest.param(BUSY, {"impact": ELSEWHERE}, GLOBAL, Action.DEFER, id="busy-elsewhere-global"),
+        pytest.param(BUSY, {"impact": HERE}, AFFECTED, Action.DEFER, id="touches-the-run"),
+        pytest.param(BUSY, {"impact": ELSEWHERE}, AFFECTED, Action.PUBLISH, id="touches-another"),
+        pytest.param(BUSY, {"impact": Impact(frozenset())}, AFFECTED, Action.PUBLISH, id="touches-nothing"),
+        pytest.param(BUSY, {"impact": Impact(None)}, AFFECTED, Action.DEFER, id="touches-everything"),
         pytest.param(
-            {"published": None, "members": (replace(STAGED, current=None, staged=False),), "obstacle": "no database"},
-            Scope.GLOBAL, Action.PUBLISH_UNHELD, id="first-boot-before-the-database",
+            BUSY, {"impact": ELSEWHERE, "runs": (replace(RUN, file=None),)}, AFFECTED, Action.DEFER, id="file-unknown",
         ),
-        pytest.param({"published": None, "runs": (RUN,)}, Scope.GLOBAL, Action.DEFER, id="record-lost-while-busy"),
-        pytest.param({"published": None}, Scope.GLOBAL, Action.PUBLISH, id="record-lost-while-calm"),
+        pytest.param(BUSY, {}, OFF, Action.PUBLISH_UNHELD, id="busy-but-lock-off"),
+        # what stops every policy
+        pytest.param(CALM, {"obstacle": "no database"}, AFFECTED, Action.DEFER, id="database-unreachable"),
+        pytest.param(CALM, {"members": (replace(STAGED, staged=False),)}, AFFECTED, Action.DEFER, id="unstaged"),
+        pytest.param(CALM, {"members": (replace(STAGED, staged=False),)}, OFF, Action.DEFER, id="unstaged-lock-off"),
+        pytest.param(CALM, {"members": (replace(STAGED, silent=True),)}, AFFECTED, Action.DEFER, id="silent"),
+        pytest.param(CALM, {"members": (replace(STAGED, silent=True),)}, OFF, Action.DEFER, id="silent-lock-off"),
+        pytest.param(
+            CALM, {"members": (replace(STAGED, silent=True, staged=False, fenced=True),)}, AFFECTED, Action.PUBLISH,
+            id="silent-and-fenced",
+        ),
+        pytest.param(
+            CALM, {"ordered": "ann", "members": (replace(STAGED, silent=True),)}, AFFECTED, Action.DEFER,
+            id="ordered-but-silent",
+        ),
+        # operators
+        pytest.param(CALM, {"suspended": "suspended by ann"}, AFFECTED, Action.DEFER, id="suspended"),
+        pytest.param(
+            CALM, {"suspended": "x", "published": None, "members": ()}, AFFECTED, Action.DEFER, id="suspended-first",
+        ),
+        pytest.param(CALM, {"suspended": "x", "ordered": "ann"}, AFFECTED, Action.PUBLISH, id="suspended-but-ordered"),
+        pytest.param(BUSY, {"ordered": "ann"}, GLOBAL, Action.PUBLISH, id="busy-but-ordered"),
+        # the clock on the wall
+        pytest.param(CALM, {"closed": "frozen until noon"}, AFFECTED, Action.DEFER, id="closed"),
+        pytest.param(
+            CALM, {"closed": "frozen until noon", "ordered": "ann"}, AFFECTED, Action.PUBLISH, id="closed-but-ordered",
+        ),
+        # runs that do not count
+        pytest.param(BUSY, {}, replace(GLOBAL, exempt=("et*",)), Action.PUBLISH, id="exempt"),
+        pytest.param(BUSY, {}, replace(GLOBAL, exempt=("other",)), Action.DEFER, id="another-is-exempt"),
+        pytest.param(BUSY, {"runs": (replace(RUN, backfill=True),)}, GLOBAL, Action.DEFER, id="backfill"),
+        pytest.param(
+            BUSY, {"runs": (replace(RUN, backfill=True),)}, replace(GLOBAL, backfills=Backfills.IGNORE), Action.PUBLISH,
+            id="backfill-ignored",
+        ),
+        pytest.param(BUSY, {}, replace(GLOBAL, backfills=Backfills.IGNORE), Action.DEFER, id="no-backfill"),
+        pytest.param(BUSY, {"runs": (replace(RUN, frozen=True, frozen_for=3599),)}, GLOBAL, Action.DEFER, id="frozen"),
+        pytest.param(
+            BUSY, {"runs": (replace(RUN, frozen=True, frozen_for=3600),)}, GLOBAL, Action.PUBLISH, id="frozen-long",
+        ),
+        # the deadline
+        pytest.param(BUSY, {"waited": 1e6}, GLOBAL, Action.DEFER, id="no-deadline"),
+        pytest.param(BUSY, {"waited": 59}, PIN, Action.DEFER, id="before-the-deadline"),
+        pytest.param(BUSY, {"waited": 60}, replace(PIN, at_deadline=AtDeadline.WAIT), Action.DEFER, id="deadline-wait"),
+        pytest.param(BUSY, {"waited": 60}, PIN, Action.PUBLISH, id="deadline-pin"),
+        pytest.param(BUSY, {"waited": 60, "impact": REMOVED}, PIN, Action.DEFER, id="deadline-pin-would-freeze"),
+        pytest.param(
+            BUSY, {"waited": 60, "runs": (replace(RUN, revision=None),)}, PIN, Action.DEFER,
+            id="deadline-pin-unversioned",
+        ),
+        pytest.param(
+            BUSY, {"waited": 60, "impact": REMOVED}, replace(PIN, at_deadline=AtDeadline.PUBLISH), Action.PUBLISH,
+            id="deadline-publish",
+        ),
+        # the first publication
+        pytest.param(CALM, {"published": None, "members": ()}, AFFECTED, Action.PUBLISH_UNHELD, id="first"),
+        pytest.param(
+            CALM,
+            {"published": None, "members": (replace(STAGED, current=None, staged=False),), "obstacle": "no database"},
+            AFFECTED, Action.PUBLISH_UNHELD, id="first-boot-before-the-database",
+        ),
+        pytest.param(BUSY, {"published": None}, AFFECTED, Action.DEFER, id="record-lost-while-busy"),
+        pytest.param(CALM, {"published": None}, AFFECTED, Action.PUBLISH, id="record-lost-while-calm"),
     ],
 )  # fmt: skip
-def test_decide(changes: dict[str, object], scope: Scope, expected: Action) -> None:
-    assert decide(replace(CALM, **changes), scope).action is expected  # type: ignore[arg-type]
+def test_decide(facts: Facts, changes: dict[str, object], policy: Policy, expected: Action) -> None:
+    assert decide(replace(facts, **changes), policy).action is expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"revision": None}, "no revision on manual__1", id="unversioned"),
+        pytest.param({"file": None}, "deletes the DAG of manual__1", id="file-unknown"),
+    ],
+)
+def test_a_pin_that_cannot_be_says_why(changes: dict[str, object], words: str) -> None:
+    run = replace(RUN, **changes)  # type: ignore[arg-type]
+    decision = decide(replace(BUSY, waited=60, runs=(run,)), PIN)
+    assert words in decision.reason
+    assert decision.blocking == (run,)
 
 
 def test_a_deferral_names_the_runs_and_counts_the_rest() -> None:
     runs = tuple(replace(RUN, run_id=f"manual__{number}") for number in range(5))
-    reason = decide(replace(CALM, runs=runs), Scope.GLOBAL).reason
+    reason = decide(replace(CALM, runs=runs), GLOBAL).reason
     assert reason.startswith("5 blocking runs: etl manual__0 (2 task instances: 2 running), ")
     assert reason.endswith(" and 2 more")
 
@@ -57,4 +134,4 @@ def test_the_decision_does_no_io() -> None:
     tree = ast.parse(Path(module.__file__).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert imported == {"__future__", "dataclasses", "enum"}
+    assert imported == {"__future__", "dataclasses", "enum", "fnmatch"}

@@ -29,8 +29,8 @@ def test_a_good_file_with_a_value_from_the_environment(tmp_path: Path) -> None:
 @pytest.mark.parametrize("written", ["off", '"off"'])
 def test_off_is_off_as_people_write_it(tmp_path: Path, written: str) -> None:
     file = tmp_path / "gitsync.yaml"
-    file.write_text(f"{GOOD}lock: {{scope: {written}}}\n")
-    assert load(file, {"HOST": "git.example.org"}).lock.scope is Scope.OFF
+    file.write_text(GOOD.replace("period: 5", f"policy: {{scope: {written}}}"))
+    assert load(file, {"HOST": "git.example.org"}).sources[0].policy.scope is Scope.OFF
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_off_is_off_as_people_write_it(tmp_path: Path, written: str) -> None:
         pytest.param(GOOD.replace("period: 5", "subdirectory: ../x"), r"sources\[0\]\.subdirectory", id="outside"),
         pytest.param("database: {host: x}", "sources: Field required", id="no-source"),
         pytest.param(GOOD.replace("{host: postgres}", "{}"), r"database\.host", id="no-database-host"),
-        pytest.param(GOOD + "lock: {scope: some}", r"lock\.scope", id="unknown-scope"),
+        pytest.param(GOOD.replace("period: 5", "policy: {scope: x}"), r"policy\.scope", id="unknown-scope"),
         pytest.param(GOOD + "lock: {limit: 15}", r"lock\.limit .* fleet\.flip_within", id="hold-ends-before-the-flip"),
         pytest.param(GOOD.replace("HOST", "ELSEWHERE"), r"\$\{ELSEWHERE\}", id="variable-not-set"),
         pytest.param("sources: [", "is not YAML", id="not-yaml"),

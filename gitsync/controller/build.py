@@ -1,0 +1,82 @@
+"""Puts a controller together from its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitsync.controller.admission import Admission
+from gitsync.controller.announce import Announcer
+from gitsync.controller.fleet import Fleet
+from gitsync.controller.kube import Cluster, Leadership, connect
+from gitsync.controller.ledger import Ledger
+from gitsync.controller.loop import Controller
+from gitsync.controller.pipeline import Pipeline
+from gitsync.controller.publisher import Publisher
+from gitsync.controller.runs import Database
+from gitsync.controller.source import Source
+from gitsync.git.mirror import Mirror
+from gitsync.server.app import Server, Surface, Tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitsync.controller.kube import Identity
+    from gitsync.settings import Settings, SourceSettings
+
+
+def controller(settings: Settings, identity: Identity, root: Path) -> Controller:
+    """The controller, with all of its threads but the main loop still to start."""
+    client = connect()
+    cluster = Cluster(client, identity)
+    pipelines = {wanted.name: _pipeline(wanted, settings, cluster, root) for wanted in settings.sources}
+    return Controller(
+        pipelines,
+        identity=identity,
+        cluster=cluster,
+        leadership=Leadership(client, identity),
+        silent_after=settings.fleet.silent_after,
+    )
+
+
+def _pipeline(wanted: SourceSettings, settings: Settings, cluster: Cluster, root: Path) -> Pipeline:
+    announcer = Announcer(wanted.name, cluster.event)
+    # A pod that lags behind splits runs unless Airflow pins them.
+    fence_after = settings.fleet.fence_after if wanted.policy.versioned else None
+    fleet = Fleet(silent_after=settings.fleet.silent_after, fence_after=fence_after)
+    source = _source(wanted, announcer, root)
+    ledger = Ledger(
+        source=wanted.name, fleet=fleet, cluster=cluster, announcer=announcer, within=settings.fleet.flip_within
+    )
+    database = Database(**settings.database.model_dump())
+    publisher = Publisher(
+        policy=wanted.policy.policy(),
+        lock=settings.lock,
+        database=database,
+        fleet=fleet,
+        cluster=cluster,
+        ledger=ledger,
+        announcer=announcer,
+    )
+    return Pipeline(source=source, fleet=fleet, ledger=ledger, publisher=publisher, announcer=announcer)
+
+
+def _source(wanted: SourceSettings, announcer: Announcer, root: Path) -> Source:
+    mirror = Mirror(root / f"{wanted.name}.git", timeout=wanted.timeout, clone=wanted.clone)
+    mirror.prepare()
+    admission = Admission(settings=wanted, mirror=mirror)
+    return Source(wanted, mirror, admission, announcer)
+
+
+def server(controller: Controller, tokens: Tokens, port: int) -> Server:
+    """The HTTP side of ``controller``."""
+    pipelines, leadership = controller.pipelines, controller.leadership
+    surface = Surface(
+        fleets={name: pipeline.fleet for name, pipeline in pipelines.items()},
+        mirrors={name: pipeline.source.mirror.directory for name, pipeline in pipelines.items()},
+        status=controller.status,
+        look=controller.look,
+        alive=lambda: controller.alive,
+        leading=lambda: controller.in_charge,
+        leader=lambda: f"http://{ip}:{port}" if (ip := leadership.leader_ip) else None,
+    )
+    return Server(surface, tokens, port=port)

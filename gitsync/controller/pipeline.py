@@ -1,0 +1,109 @@
+"""One source, from the remote to the pods."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from gitsync.controller import status
+from gitsync.controller.orders import Verb, ordered
+from gitsync.controller.record import Restart
+from gitsync.controller.source import Wanted
+from gitsync.decide import decide
+from gitsync.errors import ClusterError
+
+if TYPE_CHECKING:
+    from gitsync.controller.announce import Announcer
+    from gitsync.controller.candidate import Candidate
+    from gitsync.controller.fleet import Fleet, Pod
+    from gitsync.controller.ledger import Ledger
+    from gitsync.controller.publisher import Publisher
+    from gitsync.controller.source import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Pipeline:
+    """Used by the controller's thread, except where a method says otherwise."""
+
+    source: Source
+    fleet: Fleet
+    ledger: Ledger
+    publisher: Publisher
+    announcer: Announcer
+
+    @property
+    def name(self) -> str:
+        return self.ledger.source
+
+    @property
+    def waiting(self) -> bool:
+        """A candidate may become publishable at any moment."""
+        candidate = self.source.candidate
+        return candidate is not None and candidate.revision != self.ledger.ours.revision
+
+    def stand_by(self) -> None:
+        self.ledger.record = None
+        self.source.want(Wanted())
+
+    def tick(self, pods: tuple[Pod, ...], *, patience_over: bool) -> None:
+        record = self.ledger.ours
+        self.source.want(Wanted(active=True, published=record.revision, instead=record.orders.rollback))
+        self.fleet.see(pods)
+        if not self.publisher.recover(pods, patience_over=patience_over):
+            return
+        candidate = self.source.candidate
+        if self.publisher.consider(candidate, pods) and candidate is not None:
+            self._restart_readers(candidate, pods)
+        self._forget_restarted(pods)
+
+    def _restart_readers(self, candidate: Candidate, pods: tuple[Pod, ...]) -> None:
+        """Code that a process imports once is still the old one in it."""
+        present = {component: _uids(pods, component) for component in candidate.restarts}
+        wanted = {name: Restart(candidate.restarts[name], uids) for name, uids in present.items() if uids}
+        if not wanted:
+            return
+        self.ledger.amend(restarts={**self.ledger.ours.restarts, **wanted})
+
+    def _forget_restarted(self, pods: tuple[Pod, ...]) -> None:
+        present = {pod.uid for pod in pods}
+        restarts = self.ledger.ours.restarts
+        left = {name: item for name, item in restarts.items() if not present.isdisjoint(item.pods)}
+        if left != restarts:
+            self.ledger.amend(restarts=left)
+
+    def order(self, verb: Verb, argument: str | None, who: str) -> dict[str, Any]:
+        """Carry out what an operator wants, and say what is then in force."""
+        if verb is Verb.ROLLBACK and argument:
+            argument = self.source.mirror.resolve(argument)
+        candidate = self.source.candidate
+        orders = ordered(
+            self.ledger.ours.orders, verb, who=who, argument=argument,
+            candidate=candidate.revision if candidate else None,
+        )  # fmt: skip
+        self.ledger.amend(orders=orders)
+        self.announcer.ordered(verb, who, argument)
+        return self.describe()
+
+    def explain(self, text: str) -> dict[str, Any]:
+        """What ``text``, a revision, touches, and what would defer it now. From any thread."""
+        record = self.ledger.record
+        if record is None:
+            raise ClusterError("the record of what is published has not been read yet")
+        admission, publisher = self.source.admission, self.publisher
+        revision = self.source.mirror.resolve(text)
+        candidate = admission.explained(revision, record.revision)
+        facts = replace(
+            publisher.facts_for(candidate, record),
+            members=tuple(replace(member, staged=True) for member in publisher.facts.members),
+        )
+        return status.of_explanation(candidate, facts, decide(facts, publisher.policy))
+
+    def describe(self) -> dict[str, Any]:
+        return status.of_source(self.source, self.publisher, self.ledger.record, self.announcer)
+
+
+def _uids(pods: tuple[Pod, ...], component: str) -> tuple[str, ...]:
+    return tuple(sorted(pod.uid for pod in pods if pod.component == component and not pod.leaving))
