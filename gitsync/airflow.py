@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 SIDECAR_SECONDS = 60.0
 """How long a revision that is not on the volume is waited for."""
 
+SETTLE_SECONDS = 300.0
+"""How long a task waits for the end of a publication: as long as a new controller may need to finish it."""
+
 MARGIN = timedelta(seconds=0.5)
 """Between the end of a parse and the time that Airflow records for it lie a few database statements."""
 
@@ -91,8 +94,22 @@ class GitSyncBundle(BaseDagBundle):
 
     def _chosen(self) -> Path:
         if self._tree is None:
-            self._tree = self._checked(self._recorded(self.version) if self.version else _published(self._root))
+            self._tree = self._checked(self._recorded(self.version) if self.version else self._current())
         return self._tree
+
+    def _current(self) -> Path:
+        """What is published; where runs are not pinned, only once it cannot be taken back any more."""
+        limit = time.monotonic() + SETTLE_SECONDS
+        while True:
+            tree = _published(self._root)
+            if self.supports_versioning or not (self._root / ".unsettled").exists():
+                return tree
+            if time.monotonic() > limit:
+                raise RevisionUnavailable(
+                    f"bundle {self.name}: a publication has been neither finished nor taken back for"
+                    f" {SETTLE_SECONDS:.0f} s; see `gitsync status`"
+                )
+            time.sleep(0.05)
 
     def _recorded(self, revision: str) -> Path:
         if not _REVISION.fullmatch(revision):

@@ -48,9 +48,13 @@ class Replica:
         """Have what ``directive`` says. Raises RemoteError or StoreError."""
         if directive.revision is not None:
             self.stage(directive.revision)
+            if not directive.settled:
+                self.store.unsettle()
             if self.store.current() != directive.revision:
                 self.store.flip(directive.revision)
                 log.info("flipped", extra={"revision": directive.revision, "epoch": directive.epoch})
+            if directive.settled:
+                self.store.settle()
         for revision in directive.stage:
             self.stage(revision)
         if directive.keep is not None:

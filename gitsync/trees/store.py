@@ -30,6 +30,7 @@ class Store:
         self.link = root / "current"
         self.revisions = root / "revisions"
         self._incoming = root / ".incoming"
+        self._unsettled = root / ".unsettled"
 
     def prepare(self) -> None:
         """Make the directories, and clear what a crash at any earlier step may have left."""
@@ -76,6 +77,16 @@ class Store:
             message = f"cannot stage {revision}: {error.strerror}; check the space and owner of {self.root}"
             raise StoreError(message) from error
         return tree
+
+    def unsettle(self) -> None:
+        """Say that the current revision may be taken back: an unversioned bundle starts no task meanwhile."""
+        try:
+            self._unsettled.touch()
+        except OSError as error:
+            raise StoreError(f"cannot write {self._unsettled}: {error.strerror}") from error
+
+    def settle(self) -> None:
+        self._unsettled.unlink(missing_ok=True)
 
     def flip(self, revision: str) -> None:
         """Point ``current`` at a staged revision in one atomic step."""

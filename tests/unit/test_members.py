@@ -212,6 +212,18 @@ def test_members_stage_first_and_flip_together(cluster: Cluster, upstream: Upstr
     assert (sidecars[0].root / "current" / "dag").read_text() == "two"
 
 
+def test_a_tree_that_may_be_taken_back_is_marked(cluster: Cluster, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    revision = fetch(cluster, upstream)
+    sidecar = cluster.join("worker-0")
+    directive = Directive(epoch=1, revision=revision, settled=False)
+    cluster.fleet.direct(directive)
+    assert cluster.fleet.wait_until_at(directive, ["worker-0"], PATIENCE) == frozenset()
+    assert (sidecar.root / ".unsettled").exists()
+    cluster.fleet.direct(replace(directive, settled=True))
+    eventually(lambda: not (sidecar.root / ".unsettled").exists(), "the member hears that it is settled")
+
+
 @pytest.mark.parametrize("published", [False, True])
 def test_a_member_that_has_nothing_to_do_waits(cluster: Cluster, upstream: Upstream, *, published: bool) -> None:
     """Before the first publication as after it: at most a report, two confirmations, and then long polls."""
