@@ -12,6 +12,7 @@ from gitsync.decide import Impact
 
 if TYPE_CHECKING:
     from gitsync.git.mirror import Mirror
+    from gitsync.git.remote import Remote
     from gitsync.settings import SourceSettings
 
 
@@ -27,15 +28,17 @@ class Admission:
     def fetch(self, ref: str) -> str:
         """The revision that ``ref`` is now. Raises RemoteError."""
         with self._writing:
-            return self.mirror.fetch(self.settings.credentials.remote(self.settings.repo), ref)
+            return self.mirror.fetch(self._remote(self.settings.repo), ref)
 
     def have(self, revision: str) -> None:
         """Have the tree of ``revision`` for members, from the remote if it is not here. Raises RemoteError."""
-        settings = self.settings
         with self._writing:
             if not self.mirror.has(revision):
-                self.mirror.fetch(settings.credentials.remote(settings.repo), revision)
-            self.mirror.export(revision, settings.repo, settings.credentials.remote)
+                self.mirror.fetch(self._remote(self.settings.repo), revision)
+            self.mirror.export(revision, self.settings.repo, self._remote)
+
+    def _remote(self, url: str) -> Remote:
+        return self.settings.credentials.remote(url, main=self.settings.repo)
 
     def admit(self, revision: str, base: str | None, *, vouched: bool) -> Candidate:  # noqa: ARG002
         """Raises Refused; any other error means that it could not be judged, and is to be tried again.

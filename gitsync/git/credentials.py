@@ -59,11 +59,11 @@ class Credentials(Access):
         per_url = (path for access in self.urls for path in access.mounted())
         return (*self.mounted(), *per_url, *self.known_hosts_files, *(path for path in alone if path is not None))
 
-    def remote(self, url: str, *, main: str | None = None) -> Remote:
+    def remote(self, url: str, *, main: str) -> Remote:
         """``url`` with what is needed to fetch from it now. Raises RemoteError when that cannot be had.
 
-        ``main`` is the source's own address when ``url`` is one of its submodules, which anybody who may push can
-        point anywhere: the password that is meant for the source's host is then shown to no other.
+        ``main`` is the source's own address; ``url`` may be that of a submodule, which anybody who may push can point
+        anywhere. The password that is meant for the source's host is shown to no other.
         """
         address = Address.parse(url)
         if address is None or address.scheme == "git":
@@ -71,7 +71,7 @@ class Credentials(Access):
         access = self._access(address)
         if address.scheme == "ssh":
             return Remote(url, env={"GIT_SSH_COMMAND": self._ssh_command(access)}, config=self.config)
-        return self._http(url, address, access, main or url)
+        return self._http(url, address, access, main)
 
     def _access(self, address: Address) -> Access:
         matching = [item for item in self.urls if address.is_within(item.address)]

@@ -76,7 +76,7 @@ class Sync:
     def _sync(self) -> Synced:
         options, mirror, store = self._options, self._mirror, self.store
         mirror.until(time.monotonic() + options.sync_timeout)
-        revision = mirror.fetch(self._credentials.remote(options.repo), options.ref)
+        revision = mirror.fetch(self._credentials.remote(options.repo, main=options.repo), options.ref)
         changed = store.current() != revision
         if changed:
             mirror.export(revision, options.repo, partial(self._credentials.remote, main=options.repo))

@@ -20,6 +20,9 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from gitsync.git.credentials import Credentials
+    from gitsync.git.remote import Remote
+
 PATIENCE = 60.0
 
 
@@ -38,6 +41,11 @@ def run(*command: str) -> None:
 
 def make_key(file: Path) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file))
+
+
+def here(credentials: Credentials, url: str) -> Remote:
+    """``url`` as the source's own repository."""
+    return credentials.remote(url, main=url)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from gitsync.git.address import Address
 from gitsync.git.askpass import Askpass
 from gitsync.git.credentials import Credentials
 from gitsync.git.github_app import GitHubApp
+from tests.unit.servers import here
 
 HOME = "https://git.example.org/team/dags.git"
 
@@ -81,7 +82,7 @@ def test_keys_by_address_however_it_is_written(url: str, tmp_path: Path) -> None
     for name in ("one", "two"):
         (tmp_path / name).write_text("key")
     team = UrlAccess(url="git@host:team", ssh_key_files=(tmp_path / "two",))
-    command = Credentials(ssh_key_files=(tmp_path / "one",), urls=(team,)).remote(url).env["GIT_SSH_COMMAND"]
+    command = here(Credentials(ssh_key_files=(tmp_path / "one",), urls=(team,)), url).env["GIT_SSH_COMMAND"]
     assert f"{tmp_path}/two" in command
     assert f"{tmp_path}/one" not in command
 
@@ -92,7 +93,7 @@ def test_keys_by_address_however_it_is_written(url: str, tmp_path: Path) -> None
 )
 def test_what_is_not_on_a_host(url: str) -> None:
     assert Address.parse(url) is None
-    assert Credentials(password="secret").remote(url).env == {}
+    assert here(Credentials(password="secret"), url).env == {}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_what_is_not_on_a_host(url: str) -> None:
     ],
 )
 def test_user_names(credentials: Credentials, url: str, username: str) -> None:
-    remote = credentials.remote(url)
+    remote = here(credentials, url)
     assert (remote.url, remote.env["GITSYNC_USERNAME"]) == ("https://host/x", username)
     assert remote.env["GITSYNC_PASSWORD"] == "p"
 
@@ -127,7 +128,7 @@ def test_configuration_that_starts_programs_is_refused_by_name(key: str) -> None
     "key", ["http.postBuffer", "http.https://host/.extraHeader", "fetch.fsck.missingEmail", "pack.threads"]
 )
 def test_configuration_that_is_accepted(key: str) -> None:
-    assert Credentials(config={key: "1"}).remote("/srv/dags").config[key] == "1"
+    assert here(Credentials(config={key: "1"}), "/srv/dags").config[key] == "1"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_options_that_cannot_be_meant(make: Any, options: dict[str, Any], cure: 
 def test_a_password_is_one_line(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "password").write_bytes(content)
     with pytest.raises(RemoteError, match=f"{tmp_path}/password") as error:
-        Credentials(password_file=tmp_path / "password").remote(HOME)
+        here(Credentials(password_file=tmp_path / "password"), HOME)
     assert error.value.reason == "CredentialsUnreadable"
     assert "secret" not in str(error.value)
 
@@ -167,5 +168,5 @@ def test_no_secret_is_shown_by_accident() -> None:
     app = GitHubApp(client_id="x", installation_id=1, private_key="secret")
     shown = Credentials(password="secret", proxy="http://me:secret@proxy", urls=(UrlAccess(url=HOME, github_app=app),))
     assert "secret" not in repr(shown)
-    remote = Credentials(password="secret", proxy="http://me:secret@proxy").remote("https://me:secret@host/x")
+    remote = here(Credentials(password="secret", proxy="http://me:secret@proxy"), "https://me:secret@host/x")
     assert "secret" not in repr(remote)

@@ -21,7 +21,7 @@ from gitsync.git.askpass import Askpass
 from gitsync.git.credentials import Credentials
 from gitsync.git.github_app import GitHubApp
 from gitsync.git.mirror import Mirror
-from tests.unit.servers import PATIENCE, Seen, Server, git_http, service
+from tests.unit.servers import PATIENCE, Seen, Server, git_http, here, service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ def mirror(tmp_path: Path) -> Mirror:
 
 def failure(credentials: Credentials, url: str = "https://host/x") -> RemoteError:
     with pytest.raises(RemoteError) as error:
-        credentials.remote(url)
+        here(credentials, url)
     return error.value
 
 
@@ -64,12 +64,12 @@ def test_askpass_is_asked_at_each_fetch(upstream: Upstream, mirror: Mirror, tmp_
         git_http(tmp_path, tmp_path / "http", {"me": "a=b c"}, doors=doors, tls=False) as server,
     ):
         credentials, repository = askpass(url), f"{server.url}/upstream/.git"
-        assert mirror.fetch(credentials.remote(repository), "main") == revision
+        assert mirror.fetch(here(credentials, repository), "main") == revision
         with pytest.raises(RemoteError) as error:
-            mirror.fetch(credentials.remote(repository), "main")
+            mirror.fetch(here(credentials, repository), "main")
         assert error.value.reason == "AuthenticationFailed"
         assert failure(credentials, repository).reason == "AskpassFailed"
-        assert mirror.fetch(credentials.remote(repository), "main") == revision
+        assert mirror.fetch(here(credentials, repository), "main") == revision
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def setup(upstream: Upstream, tmp_path: Path, private_key: rsa.RSAPrivateKey) ->
 
 
 def fetched(setup: Setup, mirror: Mirror) -> str:
-    return mirror.fetch(setup.credentials.remote(f"{setup.git.url}/upstream/.git"), "main")
+    return mirror.fetch(here(setup.credentials, f"{setup.git.url}/upstream/.git"), "main")
 
 
 def test_a_github_app_fetches_with_one_token_until_it_ends(setup: Setup, upstream: Upstream, mirror: Mirror) -> None:

@@ -166,11 +166,11 @@ def test_passwords_stay_out_of_arguments_and_are_read_anew(tmp_path: Path) -> No
     credentials = Credentials(password_file=password)
     for secret in ("a\"b'c/d\\e@:#%? $x", "rotated"):
         password.write_text(f"{secret}\n")
-        remote = credentials.remote("https://host/x")
+        remote = credentials.remote("https://host/x", main="https://host/x")
         assert remote.env["GITSYNC_PASSWORD"] == secret
         assert secret not in " ".join([remote.url, *remote.config.values()])
 
 
 def test_a_missing_key_file_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=f"{tmp_path}/key"):
-        Credentials(ssh_key_files=(tmp_path / "key",)).remote("git@host:repo")
+        Credentials(ssh_key_files=(tmp_path / "key",)).remote("git@host:repo", main="git@host:repo")

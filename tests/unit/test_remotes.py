@@ -17,6 +17,7 @@ from tests.unit.servers import (
     Server,
     forward_proxy,
     git_http,
+    here,
     make_certificate,
     make_key,
     service,
@@ -54,7 +55,7 @@ def https(upstream: Upstream, tmp_path: Path) -> Iterator[Server]:
 
 def reason(mirror: Mirror, credentials: Credentials, url: str) -> str:
     with pytest.raises(RemoteError) as error:
-        mirror.fetch(credentials.remote(url), "main")
+        mirror.fetch(here(credentials, url), "main")
     assert PASSWORD not in str(error.value)
     return error.value.reason
 
@@ -63,12 +64,12 @@ def test_ssh_with_a_key_and_a_known_host(ssh: Server, upstream: Upstream, mirror
     """1. A fetch. 2. The host accepts another key only: refused. 3. The mounted key is that one: a fetch."""
     revision, keys, url = upstream.commit(dag="one"), ssh.directory, f"{ssh.url}{upstream.path}"
     credentials = Credentials(ssh_key_files=(keys / "user",), known_hosts_files=(keys / "known_hosts",))
-    assert mirror.fetch(credentials.remote(url), "main") == revision
+    assert mirror.fetch(here(credentials, url), "main") == revision
     make_key(keys / "rotated")
     shutil.copy(keys / "rotated.pub", keys / "authorized_keys")
     assert reason(mirror, credentials, url) == "AuthenticationFailed"
     shutil.copy(keys / "rotated", keys / "user")
-    assert mirror.fetch(credentials.remote(url), "main") == revision, "a rotated key is used at the next fetch"
+    assert mirror.fetch(here(credentials, url), "main") == revision, "a rotated key is used at the next fetch"
 
 
 def test_ssh_with_several_keys_and_several_files_of_known_hosts(
@@ -80,7 +81,7 @@ def test_ssh_with_several_keys_and_several_files_of_known_hosts(
         ssh_key_files=(keys / "stranger", keys / "user"),
         known_hosts_files=(keys / "other known_hosts", keys / "known_hosts"),
     )
-    assert mirror.fetch(credentials.remote(f"{ssh.url}{upstream.path}"), "main") == revision
+    assert mirror.fetch(here(credentials, f"{ssh.url}{upstream.path}"), "main") == revision
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_host_keys_are_not_checked_only_where_a_person_says_so(ssh: Server, upst
     keys, url = ssh.directory, f"{ssh.url}{upstream.path}"
     assert reason(mirror, Credentials(ssh_key_files=(keys / "user",)), url) == "HostKeyUnknown"
     careless = Credentials(ssh_key_files=(keys / "user",), strict_host_key=False)
-    assert mirror.fetch(careless.remote(url), "main") == revision
+    assert mirror.fetch(here(careless, url), "main") == revision
 
 
 def trusting(server: Server, password: Path | None = None) -> Credentials:
@@ -121,11 +122,11 @@ def test_https_with_a_password_that_rotates(https: Server, upstream: Upstream, m
     password, url = https.directory / "password", f"{https.url}/upstream/.git"
     credentials = trusting(https, password)
     password.write_text(f"{PASSWORD}\n")
-    assert mirror.fetch(credentials.remote(url), "main") == revision
+    assert mirror.fetch(here(credentials, url), "main") == revision
     (https.directory / "users").write_text("git:rotated")
     assert reason(mirror, credentials, url) == "AuthenticationFailed"
     password.write_text("rotated")
-    assert mirror.fetch(credentials.remote(url), "main") == revision
+    assert mirror.fetch(here(credentials, url), "main") == revision
 
 
 def test_https_refusals_are_named(https: Server, mirror: Mirror) -> None:
@@ -145,7 +146,7 @@ def test_https_trusts_only_the_authorities_it_is_told(https: Server, mirror: Mir
 def test_a_password_in_the_address_leaves_it(https: Server, upstream: Upstream, mirror: Mirror) -> None:
     revision = upstream.commit(dag="one")
     quoted = "a%22b%27c%5Cd%40%25%3F%20%24x"
-    remote = trusting(https).remote(f"{https.url.replace('://', f'://git:{quoted}@')}/upstream/.git")
+    remote = here(trusting(https), f"{https.url.replace('://', f'://git:{quoted}@')}/upstream/.git")
     assert remote.url == f"{https.url}/upstream/.git"
     assert mirror.fetch(remote, "main") == revision
 
@@ -159,7 +160,7 @@ def test_a_cookie_file(upstream: Upstream, mirror: Mirror, tmp_path: Path) -> No
         for value, accepted in (("wrong", False), ("sesame", True)):
             cookies.write_text(f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{value}\n")
             if accepted:
-                assert mirror.fetch(credentials.remote(url), "main") == revision
+                assert mirror.fetch(here(credentials, url), "main") == revision
             else:
                 assert reason(mirror, credentials, url) == "AuthenticationFailed"
 
@@ -175,10 +176,10 @@ def test_a_proxy_with_a_password(https: Server, upstream: Upstream, mirror: Mirr
             address = proxy.url.replace("://", f"://{login}@")
             return Credentials(password_file=password, ca_file=authority, proxy=address, no_proxy=no_proxy)
 
-        assert mirror.fetch(through("me:secret", "").remote(url), "main") == revision
+        assert mirror.fetch(here(through("me:secret", ""), url), "main") == revision
         assert f"CONNECT {https.url.removeprefix('https://')}" in proxy.log.read_text()
         assert reason(mirror, through("me:wrong", ""), url) == "ProxyRefused"
-        assert mirror.fetch(through("me:wrong", "127.0.0.1").remote(url), "main") == revision
+        assert mirror.fetch(here(through("me:wrong", "127.0.0.1"), url), "main") == revision
 
 
 def test_a_redirect_to_another_host_gets_no_password(upstream: Upstream, mirror: Mirror, tmp_path: Path) -> None:
