@@ -171,7 +171,7 @@ class Seen:
 
 
 @contextmanager
-def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]]) -> Iterator[str]:
+def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]], port: int = 0) -> Iterator[str]:
     """A small HTTP service, and its address; ``answer`` is the status, headers and body for a request."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -188,7 +188,7 @@ def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]]) -> Ite
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -79,6 +79,9 @@ class Standalone:
         """Wait until readers see ``content``."""
         eventually(lambda: self.read(name) == content, f"{name} is {content!r}", self._log)
 
+    def shows_nothing_at(self, name: str) -> None:
+        eventually(lambda: not (self.link / name).exists(), f"{name} is gone", self._log)
+
     def logs(self, event: str) -> None:
         """Wait until ``event`` is in the log."""
         eventually(lambda: f'"event": "{event}"' in self._log(), f"{event} is logged", self._log)

@@ -14,8 +14,6 @@ from tests.ports import free_port
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.conftest import Upstream
     from tests.unit.standalone import Standalone
 
@@ -37,6 +35,10 @@ class Probe:
                 return error.code, error.read().decode()
         except urllib.error.URLError:
             return 0, "not there yet"
+
+    def metric(self, name: str) -> float:
+        lines = self.ask("/metrics")[1].splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     def becomes(self, path: str, code: int) -> str:
         eventually(lambda: self.ask(path)[0] == code, f"{path} answers {code}")
@@ -125,21 +127,21 @@ def test_the_last_error_is_in_a_file(gitsync: Standalone, upstream: Upstream, pl
 
 
 @pytest.mark.parametrize("place", ["touch.file", "absolute"])
-def test_a_file_is_touched_by_each_publication(gitsync: Standalone, upstream: Upstream, place: str) -> None:
-    """1. The first sync touches it. 2. Nothing new leaves it alone. 3. Forward and backward touch it."""
+def test_a_file_is_touched_by_each_publication(
+    gitsync: Standalone, upstream: Upstream, probe: Probe, place: str
+) -> None:
+    """1. The first sync touches it. 2. Syncs with nothing new leave it alone. 3. Forward and backward touch it."""
     first = upstream.commit(dag="one")
     file = gitsync.root / "touch.file" if place != "absolute" else gitsync.directory / "dir" / "touch.file"
-    gitsync.start(f"--touch-file={place if place != 'absolute' else file}")
+    gitsync.start(f"--touch-file={place if place != 'absolute' else file}", probe.option, "--http-metrics")
     eventually(file.exists, "the file is touched")
     file.unlink()
+    eventually(lambda: probe.metric('git_sync_count_total{status="noop"}') > 1, "there was nothing new twice")
+    assert not file.exists()
     upstream.commit(dag="two")
-    _touched_once(file)
+    eventually(file.exists, "the file is touched by a push")
+    file.unlink()
     assert gitsync.read() == "two"
     upstream.repo.git.reset("--hard", first)
-    _touched_once(file)
+    eventually(file.exists, "the file is touched by a force-push")
     assert gitsync.read() == "one"
-
-
-def _touched_once(file: Path) -> None:
-    eventually(file.exists, "the file is touched")
-    file.unlink()
