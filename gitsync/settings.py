@@ -14,6 +14,8 @@ from gitsync.decide import AtDeadline, Backfills, Policy, Scope
 from gitsync.errors import SettingsError
 from gitsync.git.clone import Clone
 from gitsync.git.credentials import Credentials
+from gitsync.git.policy import TreePolicy
+from gitsync.git.signatures import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +82,8 @@ class SourceSettings(_Settings):
     """What to do with a revision that does not descend from the one before it."""
     clone: Clone = Clone()
     credentials: Credentials = Credentials()
+    signatures: Signatures = Signatures()
+    tree: TreePolicy = TreePolicy()
     policy: PolicySettings = PolicySettings()
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from gitsync.controller.candidate import Candidate
 from gitsync.decide import Impact
+from gitsync.errors import Refused
+from gitsync.git.policy import objection
+from gitsync.git.signatures import verify
 
 if TYPE_CHECKING:
     from gitsync.git.mirror import Mirror
@@ -40,13 +43,18 @@ class Admission:
     def _remote(self, url: str) -> Remote:
         return self.settings.credentials.remote(url, main=self.settings.repo)
 
-    def admit(self, revision: str, base: str | None, *, vouched: bool) -> Candidate:  # noqa: ARG002
+    def admit(self, revision: str, base: str | None, *, vouched: bool) -> Candidate:
         """Raises Refused; any other error means that it could not be judged, and is to be tried again.
 
-        ``vouched``: an operator has named it, so the gate is not asked.
+        ``vouched``: an operator has named it, so neither its signature nor the gate is asked for.
         """
+        settings = self.settings
+        if not vouched:
+            verify(self.mirror, revision, settings.ref, settings.signatures)
         self.have(revision)
-        self.mirror.require_directory(revision, self.settings.subdirectory)
+        self.mirror.require_directory(revision, settings.subdirectory)
+        if why := objection(self.mirror.files(revision), self.mirror.read, settings.tree):
+            raise Refused("TreeRefused", f"revision {revision[:12]}: {why}")
         return Candidate(revision, base, Impact(None, self._removed(revision, base)))
 
     def explained(self, revision: str, base: str | None) -> Candidate:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitsync import metrics
 from gitsync.controller.announce import now
+from gitsync.controller.watch import Watch
 from gitsync.errors import GitSyncError, Refused, RemoteError
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Source(threading.Thread):
         self._woken.set()
 
     def run(self) -> None:
+        mounted = (*self.settings.credentials.files(), *self.settings.signatures.files())
+        Watch(mounted, self.look_soon).start()
         while True:
             self._woken.wait(self._rest())
             self._woken.clear()

@@ -14,7 +14,7 @@ import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from gitsync.errors import GitSyncError, RemoteError, StoreError
+from gitsync.errors import GitSyncError, Refused, RemoteError, StoreError
 from gitsync.git import contents
 from gitsync.git.clone import Clone
 from gitsync.git.command import REVISION, CommandFailed, CommandTimedOut
@@ -208,14 +208,14 @@ class Mirror:
             contents.write(self._repository, f"{_TREES}{revision}", directory, paths)
 
     def require_directory(self, revision: str, path: str) -> None:
-        """Refuse an exported tree without the directory ``path``, which may be empty for the whole tree."""
+        """Raises Refused for an exported tree without the directory ``path``, which may be empty: the whole tree."""
         try:
             kind = self._repository.run("cat-file", "-t", f"{_TREES}{revision}:{path.strip('/')}").decode().strip()
         except CommandFailed:
             kind = "nothing"
         if kind != "tree":
             message = f"revision {revision[:12]} has no directory {path!r}; correct `subdirectory` or push one"
-            raise RemoteError("SubdirectoryMissing", message)
+            raise Refused("SubdirectoryMissing", message)
 
     def has(self, revision: str) -> bool:
         """Whether commit ``revision`` is here; in a shallow clone too."""

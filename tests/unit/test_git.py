@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.errors import RemoteError, StoreError
+from gitsync.errors import Refused, RemoteError, StoreError
 from gitsync.git.clone import Clone
 from gitsync.git.command import CommandFailed
 from gitsync.git.credentials import Credentials
@@ -103,7 +103,7 @@ def test_a_missing_subdirectory_is_named(upstream: Upstream, mirror: Mirror) -> 
     mirror.export(revision, str(upstream.path))
     mirror.require_directory(revision, "")
     mirror.require_directory(revision, "dags")
-    with pytest.raises(RemoteError, match="'dags/dag'"):
+    with pytest.raises(Refused, match="'dags/dag'"):
         mirror.require_directory(revision, "dags/dag")
 
 

@@ -1,0 +1,183 @@
+"""From the remote to a candidate, with real repositories: what is fetched, refused, kept and looked at again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitsync.controller.admission import Admission
+from gitsync.controller.announce import Announcer
+from gitsync.controller.source import Source, Wanted
+from gitsync.git.mirror import Mirror
+from gitsync.settings import SourceSettings
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.conftest import Upstream
+
+
+@dataclass
+class Watched:
+    """A source whose thread runs, and the Events it caused."""
+
+    source: Source
+    events: list[str] = field(default_factory=list)
+
+    def candidate(self) -> str | None:
+        return self.source.candidate.revision if self.source.candidate else None
+
+    def wait_for(self, revision: str | None) -> None:
+        self.source.look_soon()
+        eventually(lambda: self.candidate() == revision, f"{revision} is the candidate; {self.events}")
+
+    def wait_refused(self, reason: str) -> str:
+        self.source.look_soon()
+
+        def refused() -> str | None:
+            found = self.source.refusal or self.source.trouble
+            return found.message if found and found.reason == reason else None
+
+        message: str = eventually(refused, f"{reason}; {self.events}, {self.source.refusal}, {self.source.trouble}")
+        return message
+
+
+Start = Callable[..., Watched]
+
+
+@pytest.fixture
+def start(upstream: Upstream, tmp_path: Path) -> Start:
+    def begin(volume: str = "mirror.git", **wanted: object) -> Watched:
+        settings = SourceSettings.model_validate(
+            {"name": "dags", "repo": str(upstream.path), "ref": "main", "period": 3600, **wanted}
+        )
+        mirror = Mirror(tmp_path / volume)
+        mirror.prepare()
+        events: list[str] = []
+        announcer = Announcer("dags", lambda reason, _message, **_kind: events.append(reason))
+        source = Source(settings, mirror, Admission(settings=settings, mirror=mirror), announcer)
+        source.start()
+        return Watched(source, events)
+
+    return begin
+
+
+def test_a_push_becomes_the_candidate_only_while_we_lead(upstream: Upstream, start: Start) -> None:
+    first = upstream.commit(dag="one")
+    watched = start()
+    watched.source.look_soon()
+    watched.source.want(Wanted(active=True))
+    watched.wait_for(first)
+    second = upstream.commit(dag="two")
+    watched.wait_for(second)
+    watched.source.want(Wanted(active=True, published=second))
+    eventually(lambda: watched.candidate() is None, "what is published is no candidate")
+
+
+def test_a_refused_revision_leaves_the_earlier_candidate(upstream: Upstream, start: Start) -> None:
+    """1. a good commit waits; 2. a bad one is refused and named; 3. the good one still waits; 4. the cure is taken."""
+    published = upstream.commit(dag="one")
+    watched = start()
+    watched.source.want(Wanted(active=True, published=published))
+    good = upstream.commit(dag="two")
+    watched.wait_for(good)
+    (upstream.path / "escape").symlink_to("/etc/passwd")
+    upstream.repo.index.add(["escape"])
+    upstream.commit(dag="three")
+    assert "escape" in watched.wait_refused("TreeRefused")
+    assert watched.candidate() == good
+    assert watched.events.count("TreeRefused") == 1
+    cure = upstream.commit(escape=None)
+    watched.wait_for(cure)
+    assert watched.source.refusal is None
+
+
+def test_a_refused_revision_is_not_judged_again(upstream: Upstream, start: Start) -> None:
+    watched = start(subdirectory="airflow")
+    upstream.commit(dag="one")
+    watched.source.want(Wanted(active=True))
+    watched.wait_refused("SubdirectoryMissing")
+    cure = upstream.commit(airflow__dag="one")
+    watched.wait_for(cure)
+
+
+def test_an_impact_names_what_is_removed(upstream: Upstream, start: Start) -> None:
+    published = upstream.commit(airflow__kept="1", airflow__gone="1", elsewhere="1")
+    watched = start(subdirectory="airflow")
+    watched.source.want(Wanted(active=True, published=published))
+    watched.wait_for(upstream.commit(airflow__gone=None, elsewhere=None))
+    candidate = watched.source.candidate
+    assert candidate is not None
+    assert candidate.impact.removed == {"gone"}
+    assert candidate.base == published
+
+
+@pytest.mark.parametrize("policy", ["allow", "refuse"])
+def test_a_rewritten_branch_is_named(upstream: Upstream, start: Start, policy: str) -> None:
+    first = upstream.commit(dag="one")
+    second = upstream.commit(dag="two")
+    watched = start(force_push=policy)
+    watched.source.want(Wanted(active=True, published=first))
+    watched.wait_for(second)
+    upstream.repo.git.reset("--hard", first)
+    other = upstream.commit(dag="other")
+    if policy == "allow":
+        watched.wait_for(other)
+        assert "ForcePushed" in watched.events
+    else:
+        assert other[:12] in watched.wait_refused("ForcePushRefused")
+        assert watched.candidate() == second
+
+
+def test_an_operators_revision_comes_instead_of_the_refs(upstream: Upstream, start: Start) -> None:
+    old = upstream.commit(dag="one")
+    new = upstream.commit(dag="two")
+    watched = start()
+    watched.source.want(Wanted(active=True, published=new, instead=old))
+    watched.wait_for(old)
+    watched.source.want(Wanted(active=True, published=old))
+    watched.wait_for(new)
+
+
+def test_what_is_published_is_fetched_onto_a_new_volume(upstream: Upstream, start: Start) -> None:
+    published = upstream.commit(dag="one")
+    new = upstream.commit(dag="two")
+    watched = start("another.git")
+    watched.source.want(Wanted(active=True, published=published))
+    watched.wait_for(new)
+    assert watched.source.mirror.exported(published)
+
+
+def test_a_remote_that_is_away_keeps_everything_and_heals(upstream: Upstream, start: Start) -> None:
+    published = upstream.commit(dag="one")
+    watched = start()
+    watched.source.want(Wanted(active=True, published=published))
+    candidate = upstream.commit(dag="two")
+    watched.wait_for(candidate)
+    away = upstream.path.with_name("away")
+    shutil.move(upstream.path, away)
+    watched.wait_refused("RepositoryNotFound")
+    assert watched.candidate() == candidate
+    shutil.move(away, upstream.path)
+    watched.wait_for(upstream.commit(dag="three"))
+    assert watched.source.trouble is None
+    assert watched.events == ["RepositoryNotFound"]
+
+
+def test_an_unsigned_revision_is_refused_unless_an_operator_vouches(
+    upstream: Upstream, start: Start, tmp_path: Path
+) -> None:
+    signers = tmp_path / "signers"
+    signers.touch()
+    revision = upstream.commit(dag="one")
+    watched = start(signatures={"mode": "commit", "ssh_allowed_signers": str(signers)})
+    watched.source.want(Wanted(active=True))
+    watched.wait_refused("Unsigned")
+    assert watched.candidate() is None
+    watched.source.want(Wanted(active=True, instead=revision))
+    watched.wait_for(revision)
