@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitsync.errors import RemoteError
 from gitsync.git import sparse, submodules
+from gitsync.git.address import Address
 from gitsync.git.contents import SUBMODULE, Entry, listing
 
 if TYPE_CHECKING:
@@ -103,12 +104,11 @@ class Export:
         return listing(self.repository, commit)
 
     def _fetch_submodule(self, commit: str, url: str, trusted: str) -> None:
-        remote, parent = self.remotes(url), self.remotes(trusted)
-        if remote.local and not parent.local:
+        if Address.parse(url) is None and Address.parse(trusted) is not None:
             message = f"{url} is a path, which a repository from elsewhere may not name; correct .gitmodules"
             raise RemoteError("ProtocolRefused", message)
         depth = [f"--depth={self.clone.depth}"] if self.clone.depth else []
-        fetch_commit(self.repository, remote, commit, "--no-write-fetch-head", *depth, name="submodule")
+        fetch_commit(self.repository, self.remotes(url), commit, "--no-write-fetch-head", *depth, name="submodule")
 
     def _written(self, files: Mapping[str, Entry]) -> str:
         lines = (f"{entry.mode} {entry.blob}\t{path}\0" for path, entry in files.items())
@@ -126,7 +126,7 @@ def fetch_commit(repository: Repository, remote: Remote, commit: str, *options: 
         if error.reason != "RevisionNotOffered":
             raise
         whole = [option for option in options if not option.startswith("--depth")]
-        repository.fetch(remote, "refs/*", *whole, name=name)
+        repository.fetch(remote, "+refs/*:refs/offered/*", *whole, name=name)
         if not repository.has(commit):
             raise
 

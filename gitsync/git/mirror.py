@@ -3,6 +3,7 @@
     refs/revisions/<sha>    the commit, as its authors made it
     refs/trees/<sha>        a commit without parents whose tree is what the readers of <sha> get
     refs/submodules/<sha>/  commits of submodules in that tree
+    refs/offered/           all that a host has which gives no commit by its id
 
 Members fetch ``refs/trees`` only: a tree and what differs from the trees they have, but no history.
 """
@@ -116,7 +117,7 @@ class Mirror:
             self._tip = (tip, commit)
             return commit
         self._fetch(repository, remote, ref)
-        found = repository.run("rev-parse", "FETCH_HEAD").decode().strip()
+        found = ref if tip == ref else repository.run("rev-parse", "FETCH_HEAD").decode().strip()
         if (commit := repository.peel(found)) is None:
             raise RemoteError("NotACommit", f"{ref!r} in {redacted(remote.url)} is no commit; correct `ref`")
         self._tip = (found, commit)

@@ -52,17 +52,6 @@ class Remote:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    @property
-    def local(self) -> bool:
-        """A path of this machine, which only the configuration may name, never a repository's own files."""
-        address = self.url
-        return address.startswith("file:") or ("://" not in address and "::" not in address and not _scp_like(address))
-
-
-def _scp_like(address: str) -> bool:
-    """``host:path``, as ssh takes it; a colon after a slash belongs to a path."""
-    return ":" in address.partition("/")[0]
-
 
 def explained(failure: CommandFailed, url: str, ref: str) -> GitSyncError:
     """Git's words as an error that names the thing and the cure."""

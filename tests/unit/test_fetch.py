@@ -1,0 +1,287 @@
+"""What is fetched: refs that move and vanish, histories of every depth, and how little a look costs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitsync.errors import RemoteError, StoreError
+from gitsync.git.clone import Clone
+from gitsync.git.command import SAFE_CONFIG, OutputTooLong, environment, output, run
+from gitsync.git.mirror import Mirror
+from gitsync.git.remote import Remote
+from tests.ports import free_port
+from tests.unit.servers import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.unit.conftest import Upstream
+
+MakeMirror = Callable[..., Mirror] if TYPE_CHECKING else object
+
+
+@pytest.fixture
+def make_mirror(tmp_path: Path) -> MakeMirror:
+    def make(name: str = "mirror", **options: object) -> Mirror:
+        mirror = Mirror(tmp_path / f"{name}.git", clone=Clone(**options))  # type: ignore[arg-type]
+        mirror.prepare()
+        return mirror
+
+    return make
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The git commands that we start from here on; what Git starts itself is found elsewhere and not counted."""
+    log, directory = tmp_path / "commands", tmp_path / "bin"
+    directory.mkdir()
+    (directory / "git").write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    (directory / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=":")
+
+    def since() -> list[str]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [next(word for word in line.split() if not word.startswith("-")) for line in lines]
+
+    return since
+
+
+def git(directory: Path, *args: str) -> str:
+    return subprocess.run(["git", "-C", directory, *args], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def at(upstream: Upstream, **config: str) -> Remote:
+    return Remote(f"file://{upstream.path}", config={key.replace("__", "."): value for key, value in config.items()})
+
+
+@pytest.mark.parametrize("options", [{}, {"depth": 1}, {"filter": "blob:none"}], ids=["full", "shallow", "partial"])
+def test_a_look_that_finds_nothing_new_is_one_command(
+    upstream: Upstream, make_mirror: MakeMirror, commands: Callable[[], list[str]], options: dict[str, object]
+) -> None:
+    revision = upstream.commit(dag="one")
+    upstream.repo.create_tag("v1", message="annotated")
+    mirror = make_mirror(**options)
+    for ref in ("main", "v1", "HEAD", "refs/heads/main"):
+        mirror.fetch(at(upstream), ref)
+        commands()
+        assert mirror.fetch(at(upstream), ref) == revision
+        assert commands() == ["ls-remote"]
+
+
+def test_a_full_revision_that_is_here_is_not_asked_for(
+    upstream: Upstream, make_mirror: MakeMirror, commands: Callable[[], list[str]]
+) -> None:
+    revision = upstream.commit(dag="one")
+    mirror = make_mirror()
+    mirror.fetch(at(upstream), revision)
+    commands()
+    assert mirror.fetch(Remote("file:///nowhere"), revision) == revision
+    assert commands() == []
+
+
+def test_a_tag_comes_before_a_branch_of_its_name_and_a_part_of_a_name_is_no_ref(
+    upstream: Upstream, make_mirror: MakeMirror
+) -> None:
+    tagged = upstream.commit(dag="one")
+    upstream.repo.create_tag("both")
+    upstream.commit(dag="two")
+    upstream.repo.create_head("both")
+    upstream.repo.create_head("feature/part")
+    mirror = make_mirror()
+    assert mirror.fetch(at(upstream), "both") == tagged
+    with pytest.raises(RemoteError) as error:
+        mirror.fetch(at(upstream), "part")
+    assert error.value.reason == "RefNotFound"
+
+
+def test_a_tag_of_something_else_than_a_commit_is_named(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    upstream.commit(dag="one")
+    git(upstream.path, "tag", "blob", "HEAD:dag")
+    with pytest.raises(RemoteError) as error:
+        make_mirror().fetch(at(upstream), "blob")
+    assert error.value.reason == "NotACommit"
+
+
+def test_a_deleted_branch_is_named_and_what_was_fetched_stays(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    revision = upstream.commit(dag="one")
+    upstream.repo.create_head("release")
+    mirror = make_mirror()
+    mirror.fetch(at(upstream), "release")
+    mirror.export(revision, str(upstream.path))
+    upstream.repo.delete_head("release")
+    with pytest.raises(RemoteError) as error:
+        mirror.fetch(at(upstream), "release")
+    assert error.value.reason == "RefNotFound"
+    assert mirror.revisions() == {revision}
+
+
+def test_another_repository_and_another_ref_are_followed_at_once(
+    upstream: Upstream, make_mirror: MakeMirror, tmp_path: Path
+) -> None:
+    first = upstream.commit(dag="one")
+    mirror = make_mirror()
+    mirror.export(mirror.fetch(at(upstream), "main"), str(upstream.path))
+    git(tmp_path, "init", "-q", "-b", "trunk", "other")
+    git(tmp_path / "other", "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "--allow-empty", "-m", "x")
+    other = Remote(f"file://{tmp_path}/other")
+    second = mirror.fetch(other, "trunk")
+    assert second == git(tmp_path / "other", "rev-parse", "HEAD")
+    mirror.export(second, other.url)
+    assert mirror.revisions() == {first, second}, "a run may still need the old repository's"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({"depth": 1}, {}, id="deeper"),
+        pytest.param({}, {"depth": 1}, id="shallower"),
+        pytest.param({"filter": "blob:none"}, {}, id="unfiltered"),
+        pytest.param({}, {"filter": "tree:0"}, id="filtered"),
+        pytest.param({"filter": "blob:none"}, {"filter": "tree:0", "depth": 1}, id="both"),
+    ],
+)
+def test_depth_and_filter_change_at_a_restart(
+    upstream: Upstream, make_mirror: MakeMirror, before: dict[str, object], after: dict[str, object]
+) -> None:
+    git(upstream.path, "config", "uploadpack.allowFilter", "true")
+    upstream.commit(dag="one", module="one")
+    revision = upstream.commit(dag="two")
+    for options, content in ((before, "two"), (after, "three")):
+        mirror = make_mirror(**options)
+        assert mirror.fetch(at(upstream), "main") == revision
+        mirror.export(revision, f"file://{upstream.path}")
+        assert text(mirror, revision) == {"dag": content, "module": "one"}
+        revision = upstream.commit(dag="three")
+
+
+def test_history_is_whole_again_after_a_shallow_clone(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    first = upstream.commit(dag="one")
+    second = upstream.commit(dag="two")
+    make_mirror(depth=1).fetch(at(upstream), "main")
+    third = upstream.commit(dag="three")
+    mirror = make_mirror()
+    mirror.fetch(at(upstream), "main")
+    assert mirror.has(first)
+    assert mirror.descends(third, second)
+
+
+def text(mirror: Mirror, revision: str) -> dict[str, str]:
+    files = mirror.files(revision)
+    contents = mirror.read({entry.blob for entry in files.values()})
+    return {path: contents[entry.blob].decode() for path, entry in files.items()}
+
+
+def test_files_read_and_changed_describe_the_trees(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    names = {"plain": "one", "péché": "ü\n", "with space/and\ttab": "three"}
+    (upstream.path / "run.sh").write_text("#!/bin/sh\n")
+    (upstream.path / "run.sh").chmod(0o755)
+    (upstream.path / "link").symlink_to("plain")
+    upstream.repo.index.add(["run.sh", "link"])
+    old = upstream.commit(**names)
+    (upstream.path / "plain").chmod(0o755)
+    upstream.repo.index.add(["plain"])
+    new = upstream.commit(**{"péché": None, "moved": "ü\n", "added": ""})
+    mirror = make_mirror()
+    for revision in (old, new):
+        mirror.fetch(at(upstream), revision)
+        mirror.export(revision, str(upstream.path))
+    assert text(mirror, old) == {**names, "run.sh": "#!/bin/sh\n", "link": "plain"}
+    assert {path: (entry.mode, entry.size) for path, entry in mirror.files(old).items()} == {
+        "plain": ("100644", 3), "péché": ("100644", 3), "with space/and\ttab": ("100644", 5),
+        "run.sh": ("100755", 10), "link": ("120000", 5),
+    }  # fmt: skip
+    assert mirror.changed(old, new) == {"plain", "péché", "moved", "added"}
+    assert mirror.read([]) == {}
+    with pytest.raises(StoreError, match="missing"):
+        mirror.read(["a" * 40])
+
+
+def test_a_force_push_is_told_from_a_push(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    first = upstream.commit(dag="one")
+    second = upstream.commit(dag="two")
+    mirror = make_mirror()
+    mirror.fetch(at(upstream), "main")
+    upstream.repo.git.reset("--hard", first)
+    third = upstream.commit(dag="three")
+    mirror.fetch(at(upstream), "main")
+    assert mirror.descends(second, first) is True
+    assert mirror.descends(third, second) is False
+    assert mirror.descends(third, "a" * 40) is None
+    shallow = make_mirror("shallow", depth=1)
+    for revision in (second, third):
+        shallow.fetch(at(upstream), revision)
+    assert shallow.descends(third, second) is None
+
+
+def test_forgotten_revisions_are_removed_and_others_stay(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    revisions = []
+    mirror = make_mirror(gc="always")
+    for content in ("one", "two", "three"):
+        revisions.append(upstream.commit(dag=content))
+        mirror.export(mirror.fetch(at(upstream), "main"), str(upstream.path))
+    mirror.forget(revisions[:2])
+    assert mirror.revisions() == {revisions[2]}
+    assert not mirror.exported(revisions[0])
+    references = git(mirror.directory, "for-each-ref", "--format=%(refname)").split()
+    assert references == [f"refs/revisions/{revisions[2]}", f"refs/trees/{revisions[2]}"]
+
+
+@pytest.mark.parametrize("version", ["0", "2"])
+@pytest.mark.parametrize("kind", ["branch", "revision", "not-a-tip"])
+def test_git_daemon_of_any_age(
+    upstream: Upstream, make_mirror: MakeMirror, daemon: str, version: str, kind: str
+) -> None:
+    older = upstream.commit(dag="one")
+    newer = upstream.commit(dag="two")
+    ref = {"branch": "main", "revision": newer, "not-a-tip": older}[kind]
+    remote = Remote(daemon, config={"protocol.version": version})
+    mirror = make_mirror(depth=1)
+    assert mirror.fetch(remote, ref) == (older if kind == "not-a-tip" else newer)
+    with pytest.raises(RemoteError) as error:
+        mirror.fetch(remote, "a" * 40)
+    assert error.value.reason in ("RefNotFound", "RevisionNotOffered")
+
+
+@pytest.fixture
+def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    options = ["--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
+    with serving(["/usr/lib/git-core/git-daemon", *options], port, tmp_path / "daemon.log"):
+        yield f"git://127.0.0.1:{port}/{upstream.path.name}"
+
+
+def test_nothing_of_the_machines_configuration_reaches_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".gitconfig").write_text("[user]\n name = Somebody\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", "/elsewhere")
+    monkeypatch.setenv("GIT_SSH_COMMAND", "evil")
+    monkeypatch.setenv("GIT_SSL_CAINFO", "/authorities.pem")
+    env = environment({"GIT_INDEX_FILE": "/index"}, {"user.email": "ours", "core.hooksPath": "/ours"})
+    assert {"GIT_DIR", "GIT_SSH_COMMAND"}.isdisjoint(env)
+    assert (env["GIT_SSL_CAINFO"], env["GIT_INDEX_FILE"]) == ("/authorities.pem", "/index")
+    listed = dict(line.split("=", 1) for line in run("config", "--list", env=env, timeout=60).splitlines())
+    expected = {**SAFE_CONFIG, "user.email": "ours", "core.hooksPath": "/ours"}
+    assert listed == {key.lower(): value for key, value in expected.items()}
+
+
+def test_output_without_end_is_cut_off(upstream: Upstream) -> None:
+    upstream.commit(dag="x" * 1000)
+    env = environment({"GIT_DIR": f"{upstream.path}/.git"}, {})
+    with pytest.raises(OutputTooLong):
+        output("cat-file", "blob", "HEAD:dag", env=env, timeout=60, limit=999)
+    assert len(output("cat-file", "blob", "HEAD:dag", env=env, timeout=60, limit=1000)) == 1000
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"depth": -1}, {"filter": "blob:limit"}, {"submodules": "some"}, {"gc": "never"}], ids=str
+)
+def test_wrong_options_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+        Clone(**wrong)  # type: ignore[arg-type]
