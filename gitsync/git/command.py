@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 REVISION = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
-OUTPUT_LIMIT = 256 * 2**20
-"""Bytes that one command may print: a listing of some two million files. A few crafted trees can unfold to billions."""
+OUTPUT_LIMIT = 64 * 2**20
+"""Bytes that one command may print, where nothing else is said."""
 COMPLAINT_LIMIT = 2**20
 """Bytes of its complaints that are kept; the rest is read and dropped."""
 
@@ -29,6 +29,8 @@ _HARMLESS = ("badTimezone", "missingSpaceBeforeDate", "zeroPaddedFilemode")
 
 # Nothing of the machine's or the repository's own configuration may change what we run.
 SAFE_CONFIG: Mapping[str, str] = {
+    "core.bigFileThreshold": "16m",  # larger files are never whole in memory
+    "core.fsync": "committed",  # a reference is never on disk before what it leads to
     "core.hooksPath": "/dev/null",
     "core.protectHFS": "true",  # a volume may be case-insensitive, and `.git` has more spellings there
     "core.protectNTFS": "true",

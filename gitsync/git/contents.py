@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from gitsync.git.repository import Repository
 
 FILE, EXECUTABLE, SYMLINK, SUBMODULE = "100644", "100755", "120000", "160000"
+LISTING_LIMIT = 32 * 2**20
+"""Bytes of names of one tree, some 300,000 files. A few crafted trees can unfold to billions."""
 CONTENT_LIMIT = 2**30
 """Bytes of contents that are read at once."""
 _NAMES_REFUSED = frozenset({"", ".", "..", ".git"})
+
+
+class StoreDamaged(StoreError):
+    """What was here is no more."""
 
 
 class Entry(NamedTuple):
@@ -38,11 +44,15 @@ def listing(repository: Repository, tree: str, *, sizes: bool = False) -> dict[s
     """
     options = ("-r", "-z", "--full-tree", *(("-l",) if sizes else ()))
     try:
-        lines = os.fsdecode(repository.run("ls-tree", *options, tree)).split("\0")
+        lines = os.fsdecode(repository.run("ls-tree", *options, tree, limit=LISTING_LIMIT)).split("\0")
     except OutputTooLong:
-        message = f"the tree of {tree[-40:][:12]} has millions of files; remove them from the repository"
-        raise RemoteError("TreeTooLarge", message) from None
+        raise too_large(tree) from None
     return dict(_parsed(line) for line in lines if line)
+
+
+def too_large(tree: str) -> RemoteError:
+    message = f"the names of all files of {tree} are more than {LISTING_LIMIT >> 20} MiB; remove some"
+    return RemoteError("TreeTooLarge", message)
 
 
 def _parsed(line: str) -> tuple[str, Entry]:
@@ -51,6 +61,8 @@ def _parsed(line: str) -> tuple[str, Entry]:
     # Git itself refuses these names at the fetch; here they would lead a reader out of the tree.
     if not _NAMES_REFUSED.isdisjoint(path.lower().split("/")):
         raise RemoteError("NameRefused", f"the repository has a file named {path!r}; remove it")
+    if size == ["BAD"]:
+        raise StoreDamaged(f"the content of {path!r} cannot be read; the repository is cloned again at the next look")
     return path, Entry(_canonical(mode), oid, int(size[0]) if size and size[0] != "-" else 0)
 
 
@@ -73,7 +85,9 @@ def read(repository: Repository, blobs: Collection[str]) -> dict[str, bytes]:
         end = answer.index(b"\n", start)
         blob, kind, *size = answer[start:end].decode().split()
         if kind == "missing":
-            raise StoreError(f"object {blob} is missing in {repository.directory}; it is cloned again at the next look")
+            raise StoreDamaged(
+                f"object {blob} is missing in {repository.directory}; it is cloned again at the next look"
+            )
         start = end + 1 + int(size[0]) + 1
         found[blob] = answer[end + 1 : start - 1]
     return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitsync.errors import RemoteError
 from gitsync.git import sparse, submodules
 from gitsync.git.address import Address
-from gitsync.git.contents import SUBMODULE, Entry, listing
+from gitsync.git.contents import LISTING_LIMIT, SUBMODULE, Entry, listing, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -92,6 +92,8 @@ class Export:
             content = self._submodule(path, link, addresses[path], trusted=url)
             nested = self._inlined(content, link, addresses[path], level=level + 1)
             inlined |= {f"{path}/{name}": entry for name, entry in nested.items()}
+            if sum(map(len, inlined)) > LISTING_LIMIT:
+                raise too_large(commit)
         return inlined
 
     def _submodule(self, path: str, commit: str, url: str, *, trusted: str) -> dict[str, Entry]:

@@ -49,8 +49,8 @@ class Mirror:
         self.clone = clone or Clone()
         self._repository = Repository(directory, timeout=timeout)
         self._fresh = directory
-        self._suspect = True
-        """Something failed that nobody could explain, or the process before us may have been killed."""
+        self._suspect, self._failed = True, False
+        """The process before us may have been killed; something failed that nobody could explain."""
         self._tip: tuple[str, str] | None = None
         """What the ref pointed to at the last look, and the commit of that."""
 
@@ -80,8 +80,8 @@ class Mirror:
 
     def _soundly(self, fetch: Callable[[Repository], _T]) -> _T:
         """Fetch; what is damaged stays, and is read from, until a new repository beside it has all of the fetch."""
-        if not self._suspect or self._repository.sound():
-            self._suspect = False
+        if not (self._suspect or self._failed) or self._repository.sound(thorough=self._failed):
+            self._suspect = self._failed = False
             try:
                 return fetch(self._repository)
             except RemoteError as error:
@@ -93,13 +93,14 @@ class Mirror:
     def _anew(self, fetch: Callable[[Repository], _T]) -> _T:
         settle(self.directory)
         fresh = Repository(self._fresh, timeout=self.timeout)
+        fresh.ends = self._repository.ends
         fresh.make()
         self._tip = None
         result = fetch(fresh)
         with suppress(GitSyncError):
             self._rescue(fresh)
         fresh.replace(self._repository)
-        self._repository, self._suspect = fresh, False
+        self._repository, self._suspect, self._failed = fresh, False, False
         log.info("store.renewed", extra={"directory": str(self.directory)})
         return result
 
@@ -240,13 +241,20 @@ class Mirror:
             return False if failure.code == 1 and not self._repository.shallow else None
         return True
 
+    def suspect(self) -> None:
+        """Somebody could not read what we have: at the next fetch look at all of it, and clone again if need be."""
+        self._failed = True
+
     @contextmanager
     def _explaining(self, what: str) -> Iterator[None]:
-        """Failures of commands that need nothing but the disk; the next fetch looks whether the store is sound."""
+        """Failures of commands that need nothing but the disk."""
         try:
             yield
+        except contents.StoreDamaged:
+            self.suspect()
+            raise
         except (OSError, CommandFailed, CommandTimedOut) as error:
-            self._suspect = True
+            self.suspect()
             raise StoreError(f"{what}: {error}; check the free space of {self.directory}") from error
 
 

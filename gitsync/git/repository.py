@@ -45,7 +45,7 @@ class Repository:
         """An empty repository. Raises StoreError."""
         try:
             self.directory.parent.mkdir(parents=True, exist_ok=True)
-            arguments = ("init", "--quiet", "--bare", str(self.directory))
+            arguments = ("init", "--quiet", "--bare", "--template=", str(self.directory))
             output(*arguments, env=environment({}, {}), timeout=self.timeout)
             self._make_attributes_inert()
         except (OSError, CommandFailed) as error:
@@ -66,10 +66,11 @@ class Repository:
             file.parent.mkdir(exist_ok=True)
             file.write_text(_INERT)
 
-    def sound(self) -> bool:
-        """Whether all that any reference leads to is here and can be read."""
+    def sound(self, *, thorough: bool) -> bool:
+        """Whether all that any reference leads to is here; ``thorough``: and the contents are what they were."""
+        extent = () if thorough else ("--connectivity-only",)
         try:
-            self.run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+            self.run("fsck", "--no-dangling", "--no-progress", *extent)
         except CommandFailed:
             return False
         except CommandTimedOut:

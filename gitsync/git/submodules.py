@@ -17,8 +17,10 @@ _KEY = re.compile(r"submodule\.(?P<name>.*)\.(?P<field>path|url)", re.DOTALL)
 
 def declared(repository: Repository, commit: str, url: str) -> dict[str, str]:
     """Address of each submodule that ``.gitmodules`` of ``commit`` names, by path; ``url`` is the repository's own."""
+    # Without --no-includes Git would read any file of this machine that the blob includes.
+    command = ("config", "--no-includes", "--blob", f"{commit}:.gitmodules", "-z", "--list")
     try:
-        listed = repository.run("config", "--blob", f"{commit}:.gitmodules", "-z", "--list").decode(errors="replace")
+        listed = repository.run(*command).decode(errors="replace")
     except CommandFailed:
         return {}
     modules: dict[str, dict[str, str]] = {}

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import git
 import pytest
 
+from gitsync.git.clone import Clone
+from gitsync.git.mirror import Mirror
+from tests.ports import free_port
+from tests.unit.servers import serving
 from tests.unit.standalone import Standalone, standalone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.unit.mirrors import MakeMirror
 
 AUTHOR = git.Actor("DAG author", "author@example.org")
 
@@ -48,3 +55,39 @@ def upstream(tmp_path: Path) -> Iterator[Upstream]:
 @pytest.fixture
 def gitsync(upstream: Upstream, tmp_path: Path) -> Iterator[Standalone]:
     yield from standalone(tmp_path, upstream.path)
+
+
+@pytest.fixture
+def make_mirror(tmp_path: Path) -> MakeMirror:
+    def make(name: str = "mirror", **options: Any) -> Mirror:  # noqa: ANN401
+        mirror = Mirror(tmp_path / f"{name}.git", clone=Clone(**options))
+        mirror.prepare()
+        return mirror
+
+    return make
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The git commands that we have started since the last call; what Git starts itself is not counted."""
+    log, directory = tmp_path / "commands", tmp_path / "bin"
+    directory.mkdir()
+    (directory / "git").write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {shutil.which("git")} "$@"\n')
+    (directory / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=":")
+
+    def since() -> list[str]:
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [next(word for word in line.split() if not word.startswith("-")) for line in lines]
+
+    return since
+
+
+@pytest.fixture
+def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
+    """The address of ``upstream`` at a `git daemon`."""
+    port = free_port()
+    options = ["--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
+    with serving(["/usr/lib/git-core/git-daemon", *options], port, tmp_path / "daemon.log"):
+        yield f"git://127.0.0.1:{port}/{upstream.path.name}"

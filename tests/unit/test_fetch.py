@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gitsync.errors import RemoteError, StoreError
 from gitsync.git.clone import Clone
 from gitsync.git.command import SAFE_CONFIG, OutputTooLong, environment, output, run
-from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
-from tests.ports import free_port
-from tests.unit.servers import serving
+from tests.unit.mirrors import NOWHERE, MakeMirror, at, commit, git, publish, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.unit.conftest import Upstream
 
-MakeMirror = Callable[..., Mirror] if TYPE_CHECKING else object
-
-
-@pytest.fixture
-def make_mirror(tmp_path: Path) -> MakeMirror:
-    def make(name: str = "mirror", **options: object) -> Mirror:
-        mirror = Mirror(tmp_path / f"{name}.git", clone=Clone(**options))  # type: ignore[arg-type]
-        mirror.prepare()
-        return mirror
-
-    return make
-
-
-@pytest.fixture
-def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """The git commands that we start from here on; what Git starts itself is found elsewhere and not counted."""
-    log, directory = tmp_path / "commands", tmp_path / "bin"
-    directory.mkdir()
-    (directory / "git").write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {shutil.which("git")} "$@"\n')
-    (directory / "git").chmod(0o755)
-    monkeypatch.setenv("PATH", str(directory), prepend=":")
-
-    def since() -> list[str]:
-        lines = log.read_text().splitlines() if log.exists() else []
-        log.unlink(missing_ok=True)
-        return [next(word for word in line.split() if not word.startswith("-")) for line in lines]
-
-    return since
-
-
-def git(directory: Path, *args: str) -> str:
-    return subprocess.run(["git", "-C", directory, *args], check=True, capture_output=True, text=True).stdout.strip()
-
-
-def at(upstream: Upstream, **config: str) -> Remote:
-    return Remote(f"file://{upstream.path}", config={key.replace("__", "."): value for key, value in config.items()})
-
 
 @pytest.mark.parametrize("options", [{}, {"depth": 1}, {"filter": "blob:none"}], ids=["full", "shallow", "partial"])
 def test_a_look_that_finds_nothing_new_is_one_command(
-    upstream: Upstream, make_mirror: MakeMirror, commands: Callable[[], list[str]], options: dict[str, object]
+    upstream: Upstream, make_mirror: MakeMirror, commands: Callable[[], list[str]], options: dict[str, Any]
 ) -> None:
     revision = upstream.commit(dag="one")
     upstream.repo.create_tag("v1", message="annotated")
@@ -81,7 +40,7 @@ def test_a_full_revision_that_is_here_is_not_asked_for(
     mirror = make_mirror()
     mirror.fetch(at(upstream), revision)
     commands()
-    assert mirror.fetch(Remote("file:///nowhere"), revision) == revision
+    assert mirror.fetch(NOWHERE, revision) == revision
     assert commands() == []
 
 
@@ -126,9 +85,9 @@ def test_another_repository_and_another_ref_are_followed_at_once(
 ) -> None:
     first = upstream.commit(dag="one")
     mirror = make_mirror()
-    mirror.export(mirror.fetch(at(upstream), "main"), str(upstream.path))
+    publish(mirror, upstream)
     git(tmp_path, "init", "-q", "-b", "trunk", "other")
-    git(tmp_path / "other", "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "--allow-empty", "-m", "x")
+    commit(tmp_path / "other")
     other = Remote(f"file://{tmp_path}/other")
     second = mirror.fetch(other, "trunk")
     assert second == git(tmp_path / "other", "rev-parse", "HEAD")
@@ -147,7 +106,7 @@ def test_another_repository_and_another_ref_are_followed_at_once(
     ],
 )
 def test_depth_and_filter_change_at_a_restart(
-    upstream: Upstream, make_mirror: MakeMirror, before: dict[str, object], after: dict[str, object]
+    upstream: Upstream, make_mirror: MakeMirror, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     git(upstream.path, "config", "uploadpack.allowFilter", "true")
     upstream.commit(dag="one", module="one")
@@ -171,12 +130,6 @@ def test_history_is_whole_again_after_a_shallow_clone(upstream: Upstream, make_m
     assert mirror.descends(third, second)
 
 
-def text(mirror: Mirror, revision: str) -> dict[str, str]:
-    files = mirror.files(revision)
-    contents = mirror.read({entry.blob for entry in files.values()})
-    return {path: contents[entry.blob].decode() for path, entry in files.items()}
-
-
 def test_files_read_and_changed_describe_the_trees(upstream: Upstream, make_mirror: MakeMirror) -> None:
     names = {"plain": "one", "péché": "ü\n", "with space/and\ttab": "three"}
     (upstream.path / "run.sh").write_text("#!/bin/sh\n")
@@ -186,7 +139,7 @@ def test_files_read_and_changed_describe_the_trees(upstream: Upstream, make_mirr
     old = upstream.commit(**names)
     (upstream.path / "plain").chmod(0o755)
     upstream.repo.index.add(["plain"])
-    new = upstream.commit(**{"péché": None, "moved": "ü\n", "added": ""})
+    new = upstream.commit(péché=None, moved="ü\n", added="")
     mirror = make_mirror()
     for revision in (old, new):
         mirror.fetch(at(upstream), revision)
@@ -224,7 +177,7 @@ def test_forgotten_revisions_are_removed_and_others_stay(upstream: Upstream, mak
     mirror = make_mirror(gc="always")
     for content in ("one", "two", "three"):
         revisions.append(upstream.commit(dag=content))
-        mirror.export(mirror.fetch(at(upstream), "main"), str(upstream.path))
+        publish(mirror, upstream)
     mirror.forget(revisions[:2])
     assert mirror.revisions() == {revisions[2]}
     assert not mirror.exported(revisions[0])
@@ -246,14 +199,6 @@ def test_git_daemon_of_any_age(
     with pytest.raises(RemoteError) as error:
         mirror.fetch(remote, "a" * 40)
     assert error.value.reason in ("RefNotFound", "RevisionNotOffered")
-
-
-@pytest.fixture
-def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    options = ["--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
-    with serving(["/usr/lib/git-core/git-daemon", *options], port, tmp_path / "daemon.log"):
-        yield f"git://127.0.0.1:{port}/{upstream.path.name}"
 
 
 def test_nothing_of_the_machines_configuration_reaches_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -282,6 +227,6 @@ def test_output_without_end_is_cut_off(upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"depth": -1}, {"filter": "blob:limit"}, {"submodules": "some"}, {"gc": "never"}], ids=str
 )
-def test_wrong_options_are_refused(wrong: dict[str, object]) -> None:
+def test_wrong_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-        Clone(**wrong)  # type: ignore[arg-type]
+        Clone(**wrong)

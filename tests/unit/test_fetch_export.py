@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gitsync.errors import GitSyncError, RemoteError, StoreError
 from gitsync.git import submodules
 from gitsync.git.clone import Clone
-from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
 from tests.unit.conftest import Upstream
-from tests.unit.test_fetch import at, commands, git, make_mirror, text  # noqa: F401 - fixtures
-from tests.unit.test_members import Cluster, cluster  # noqa: F401
+from tests.unit.mirrors import MakeMirror, at, commit, git, publish, text
+from tests.unit.test_members import cluster  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.unit.test_fetch import MakeMirror
+    from gitsync.git.mirror import Mirror
+    from tests.unit.test_members import Cluster
 
 FILES = {"README": "top", "dags__one.py": "1", "dags__tests__t.py": "t", "dags__deep__two.py": "2", "docs__big": "big"}
 
 
-def exported(mirror: Mirror, upstream: Upstream, ref: str = "main") -> dict[str, str]:
-    revision = mirror.fetch(at(upstream), ref)
-    mirror.export(revision, f"file://{upstream.path}")
-    return text(mirror, revision)
+def exported(mirror: Mirror, upstream: Upstream) -> dict[str, str]:
+    return text(mirror, publish(mirror, upstream))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +40,11 @@ def exported(mirror: Mirror, upstream: Upstream, ref: str = "main") -> dict[str,
 )
 @pytest.mark.parametrize("options", [{}, {"filter": "blob:none"}, {"filter": "tree:0", "depth": 1}], ids=str)
 def test_sparse_patterns_select_as_in_git(
-    upstream: Upstream, make_mirror: MakeMirror, patterns: tuple[str, ...], expected: set[str], options: dict[str, object]
+    upstream: Upstream,
+    make_mirror: MakeMirror,
+    patterns: tuple[str, ...],
+    expected: set[str],
+    options: dict[str, Any],
 ) -> None:
     git(upstream.path, "config", "uploadpack.allowFilter", "true")
     upstream.commit(**FILES)
@@ -64,7 +64,7 @@ def test_sparse_patterns_from_a_file_are_read_for_each_new_revision(
     assert set(exported(mirror, upstream)) == {"README", "docs/big"}
     file.write_text("/dags/one.py\n")
     assert set(exported(mirror, upstream)) == {"README", "docs/big"}, "what is exported never changes"
-    upstream.commit(**{"new": "new"})
+    upstream.commit(new="new")
     assert set(exported(mirror, upstream)) == {"README", "dags/one.py"}
 
 
@@ -103,16 +103,13 @@ class Embedding:
 
     def _repository(self, name: str) -> Path:
         git(self.parent, "init", "-q", "-b", "main", name)
-        self.commit(self.parent / name, name, name)
+        self.write(self.parent / name, name, name)
         return self.parent / name
 
-    def commit(self, repository: Path, file: str, content: str) -> None:
+    def write(self, repository: Path, file: str, content: str) -> None:
         (repository / file).write_text(content)
         git(repository, "add", file)
-        self._commit(repository)
-
-    def _commit(self, repository: Path) -> None:
-        git(repository, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "x")
+        commit(repository)
 
     def embed(self, into: Path | Upstream, url: str, path: str) -> None:
         directory = into if not isinstance(into, Upstream) else into.path
@@ -120,7 +117,7 @@ class Embedding:
         git(directory, *allowed, "submodule", "add", "-q", f"{self.parent}/{url.rpartition('/')[2]}", path)
         git(directory, "config", "-f", ".gitmodules", f"submodule.{path}.url", url)
         git(directory, "add", ".gitmodules")
-        self._commit(directory)
+        commit(directory)
 
 
 @pytest.fixture
@@ -132,14 +129,16 @@ def embedding(upstream: Upstream, tmp_path: Path) -> Embedding:
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        pytest.param("recursive", {"libs/inner/inner", "libs/inner/.gitmodules", "libs/inner/deep/innermost"}, id="all"),
+        pytest.param(
+            "recursive", {"libs/inner/inner", "libs/inner/.gitmodules", "libs/inner/deep/innermost"}, id="all"
+        ),
         pytest.param("shallow", {"libs/inner/inner", "libs/inner/.gitmodules"}, id="one-level"),
         pytest.param("off", set(), id="off"),
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"depth": 1}, {"filter": "blob:none"}], ids=str)
 def test_submodules_are_put_in_place(
-    embedding: Embedding, make_mirror: MakeMirror, mode: str, expected: set[str], options: dict[str, object]
+    embedding: Embedding, make_mirror: MakeMirror, mode: str, expected: set[str], options: dict[str, Any]
 ) -> None:
     git(embedding.outer.path, "config", "uploadpack.allowFilter", "true")
     mirror = make_mirror(submodules=mode, **options)
@@ -149,10 +148,10 @@ def test_submodules_are_put_in_place(
 def test_a_submodule_that_moves_brings_its_new_files(embedding: Embedding, make_mirror: MakeMirror) -> None:
     mirror = make_mirror()
     exported(mirror, embedding.outer)
-    embedding.commit(embedding.inner, "inner", "changed")
+    embedding.write(embedding.inner, "inner", "changed")
     git(embedding.outer.path / "libs" / "inner", "pull", "-q", "origin", "main")
     git(embedding.outer.path, "add", "libs/inner")
-    embedding._commit(embedding.outer.path)  # noqa: SLF001
+    commit(embedding.outer.path)
     assert exported(mirror, embedding.outer)["libs/inner/inner"] == "changed"
     revisions = sorted(mirror.revisions())
     mirror.forget(revisions)
@@ -190,7 +189,6 @@ def test_a_submodule_that_cannot_be_had_is_named(
     upstream: Upstream, make_mirror: MakeMirror, gitmodules: str, reason: str
 ) -> None:
     git(upstream.path, "update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},x")
-    upstream.repo.index.read_tree if False else None
     upstream.repo.index.update()
     upstream.commit(dag="one", **{".gitmodules": gitmodules.replace("'", '"')})
     with pytest.raises(RemoteError, match="x") as error:
@@ -230,7 +228,10 @@ def received(mirror: Mirror) -> set[str]:
     "options", [{}, {"depth": 1}, {"filter": "blob:none"}, {"filter": "tree:0", "depth": 1}], ids=str
 )
 def test_a_member_fetches_a_few_objects_for_a_file_that_changed(
-    cluster: Cluster, upstream: Upstream, make_mirror: MakeMirror, options: dict[str, object]
+    cluster: Cluster,  # noqa: F811
+    upstream: Upstream,
+    make_mirror: MakeMirror,
+    options: dict[str, Any],
 ) -> None:
     """2,000 files from the controller's HTTP side, whatever its mirror is: first all of them, then what is new."""
     git(upstream.path, "config", "uploadpack.allowFilter", "true")
@@ -240,7 +241,7 @@ def test_a_member_fetches_a_few_objects_for_a_file_that_changed(
         (directory / f"module{number}.py").write_text(f"number = {number}\n" * 50)
     git(upstream.path, "add", ".")
     upstream.commit(dag="one")
-    cluster.mirror.clone = Clone(**options)  # type: ignore[arg-type]
+    cluster.mirror.clone = Clone(**options)
     member = make_mirror("member")
     config = {"http.extraHeader": "Authorization: Bearer member-token"}
     remote = Remote(f"http://127.0.0.1:{cluster.port}/git/dags.git", config=config)
