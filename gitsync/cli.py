@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitsync import __version__
 from gitsync.errors import GitSyncError, SettingsError
+from gitsync.gate import check
 from gitsync.log import configure
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     # Listed here; they read their own arguments.
     commands.add_parser("once", help="publish what a ref is now into a directory; needs no cluster")
     commands.add_parser("run", help="the same again and again; with flags only, `gitsync` stands for upstream git-sync")
+    check.add_arguments(commands.add_parser("check", help=check.HELP))
     return parser
 
 

@@ -64,3 +64,11 @@ class OrderRefused(GitSyncError):
 
 class UnknownSource(GitSyncError):
     """No source of that name is configured."""
+
+
+class GateError(GitSyncError):
+    """The gate cannot be asked: the candidate waits, and is not refused."""
+
+
+class GateLost(GateError):
+    """The gate ended before it answered: once may be chance, more often is the candidate's doing."""

@@ -14,7 +14,7 @@ import gitsync
 PACKAGE = Path(gitsync.__file__).parent
 OWNERS = {
     "aiohttp": {"server.app"},
-    "airflow": {"airflow"},
+    "airflow": {"airflow", "gate.parse"},
     "jwt": {"git.github_app"},
     "kubernetes": {"controller.kube"},
     "prometheus_client": {"metrics", "standalone.exposition"},
@@ -56,8 +56,16 @@ def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) ->
     assert not set(loaded.stdout.split()) & set(OWNERS) - {"subprocess"}
 
 
-def test_airflows_image_needs_of_gitsync_only_the_bundle() -> None:
-    """The image has `gitsync/airflow.py` alone, so that a new controller does not replace workers."""
-    source = (PACKAGE / "airflow.py").read_text()
-    modules = {node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)}
-    assert not {module for module in modules if module and module.startswith("gitsync")}
+AIRFLOW_SIDE = ["airflow.py", *(f"gate/{module}.py" for module in ("__main__", "check", "children", "confine"))]
+AIRFLOW_SIDE += [f"gate/{module}.py" for module in ("options", "parse", "report", "serve", "verdict", "work")]
+
+
+@pytest.mark.parametrize("module", AIRFLOW_SIDE)
+def test_airflows_image_needs_of_gitsync_only_the_bundle_and_the_gate(module: str) -> None:
+    """The image has no other part of the package, so that a new controller does not replace workers."""
+    tree = ast.parse((PACKAGE / module).read_text())
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    allowed = set() if module == "airflow.py" else {f"gitsync.{other[:-3].replace('/', '.')}" for other in AIRFLOW_SIDE}
+    ours = {each for each in modules if each.startswith("gitsync")}
+    assert ours <= allowed | {"gitsync.gate"}
+    assert imported(PACKAGE / module) - {"airflow", "gitsync"} <= sys.stdlib_module_names | {"sqlalchemy"}

@@ -1,0 +1,32 @@
+"""``python -m gitsync.gate``: the gate in the Airflow image, which has no other part of gitsync's command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gitsync.gate import check
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gitsync.gate", description="Checks DAGs before they are published."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    server = commands.add_parser("serve", help="answer the controller of the same pod")
+    server.add_argument("--socket", type=Path, required=True)
+    server.set_defaults(run=_serve)
+    check.add_arguments(commands.add_parser("check", help=check.HELP))
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from gitsync.gate import parse, serve  # noqa: PLC0415 - Airflow
+
+    parse.warm_up()
+    serve.serve(arguments.socket)
+
+
+if __name__ == "__main__":
+    main()

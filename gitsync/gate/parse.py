@@ -1,0 +1,128 @@
+"""Airflow's side: which files it would look into, and what it finds in one of them. Importing this imports Airflow."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import signal
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+# Read when Airflow is imported. It refuses to be without a URL; nothing answers at this one.
+os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "postgresql+psycopg2://nobody@no-metadata-database.invalid/none"
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"  # as in the DAG processor's own children
+
+from airflow import __version__, settings
+from airflow.configuration import conf
+from airflow.dag_processing.dagbag import BundleDagBag
+from airflow.dag_processing.importers import get_importer_registry
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.serialization.serialized_objects import DagSerialization
+
+from gitsync.gate.report import FileReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONGEST_LINE = 300
+TRACEBACK_LINES = 12
+COMMON = ("airflow.sdk", *(f"airflow.providers.standard.operators.{name}" for name in ("bash", "empty", "python")))
+"""What most DAG files import: once here is as good as once for each of them."""
+
+
+class _NoSupervisor:
+    """In the place of what answers a parsing process for the API server: it knows no Variable and no Connection."""
+
+    def send(self, message: object) -> object:
+        kind = type(message).__name__
+        if kind == "MaskSecret":
+            return None
+        error = ErrorType.CONNECTION_NOT_FOUND if kind == "GetConnection" else ErrorType.VARIABLE_NOT_FOUND
+        return ErrorResponse(error=error, detail={"message": f"{kind}: the gate has no API server"})
+
+    async def asend(self, message: object) -> object:
+        return self.send(message)
+
+
+def warm_up() -> None:
+    """Import what a forked child would import, and keep what is here out of the garbage collector's way."""
+    for name in COMMON:
+        importlib.import_module(name)
+    settings.dispose_orm(do_log=False)
+    sys.dont_write_bytecode = True
+    gc.collect()
+    gc.freeze()
+
+
+def about() -> dict[str, Any]:
+    """What a result depends on beside the files: versions, and a digest of all packages and of Airflow's settings."""
+    packages = sorted(f"{each.name}=={each.version}" for each in importlib.metadata.distributions())
+    variables = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith("AIRFLOW__"))
+    digest = hashlib.sha256("\n".join([*packages, *variables]).encode()).hexdigest()
+    return {"airflow": __version__, "python": platform.python_version(), "digest": digest[:16]}
+
+
+def listed(folder: Path) -> list[str]:
+    """The files in which Airflow would look for DAGs, by their path in the folder."""
+    safe_mode = conf.getboolean("core", "dag_discovery_safe_mode")
+    found = get_importer_registry().list_dag_files(folder, safe_mode=safe_mode)
+    return sorted(os.path.relpath(path, folder) for path in found)
+
+
+def import_limit(file: Path) -> float:
+    """Seconds; 0: none."""
+    return max(0.0, float(settings.get_dagbag_import_timeout(str(file))))
+
+
+def parse(folder: Path, bundle: str, file: str) -> FileReport:
+    """What the DAG processor would find in the file, and record of it."""
+    task_runner.SUPERVISOR_COMMS = _NoSupervisor()
+    _crash_at_once()
+    began = time.monotonic()
+    bag = BundleDagBag(dag_folder=str(folder / file), bundle_path=folder, bundle_name=bundle, load_op_links=False)
+    errors = list(bag.import_errors.values())
+    size = 0
+    for dag in bag.dags.values():
+        try:
+            size += len(json.dumps(DagSerialization.to_dict(dag)))
+        except Exception:  # whatever it is, Airflow shows it as the file's import error
+            errors.append(traceback.format_exc())
+    text = errors[0].replace(f"{folder}/", "") if errors else ""
+    return FileReport(
+        dags=tuple(sorted(bag.dags)),
+        error=_line(text) if errors else None,
+        traceback=tuple(text.rstrip().splitlines()[-TRACEBACK_LINES:]),
+        warnings=tuple(each.replace(f"{folder}/", "") for found in bag.captured_warnings.values() for each in found),
+        seconds=round(time.monotonic() - began, 3),
+        size=size,
+    )
+
+
+def _line(text: str) -> str:
+    """The exception of a traceback: the first line after its last frame that is not indented."""
+    lines = text.strip().splitlines() or ["no message"]
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[frames[-1] + 1 :] if frames else lines
+    first = next((line for line in after if line and not line[0].isspace()), lines[-1])
+    return re.sub(r"\s+", " ", first)[:LONGEST_LINE]
+
+
+def _crash_at_once() -> None:
+    """Ignore Airflow's own handler for SIGSEGV: it returns to the instruction that faulted, for ever."""
+    install = signal.signal
+
+    def signal_but_not_faults(number: int, handler: Any) -> Any:  # noqa: ANN401 - as signal.signal
+        return None if number == signal.SIGSEGV else install(number, handler)
+
+    signal.signal = signal_but_not_faults  # type: ignore[assignment]
