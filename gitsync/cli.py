@@ -13,6 +13,7 @@ from gitsync import __version__
 from gitsync.errors import GitSyncError, SettingsError
 from gitsync.gate import check
 from gitsync.log import configure
+from gitsync.server import commands as operators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,8 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_controller(commands.add_parser("controller", help="look at the remote, decide, publish (in the cluster)"))
     _add_sidecar(commands.add_parser("sidecar", help="keep one pod's trees as the controller directs"))
-    _add_status(commands.add_parser("status", help="what is fetched, published, deferred, and why"))
-    _add_look(commands.add_parser("look", help="look at the remote now"))
+    operators.add(commands, TOKENS / "operator")
     # Listed here; they read their own arguments.
     commands.add_parser("once", help="publish what a ref is now into a directory; needs no cluster")
     commands.add_parser("run", help="the same again and again; with flags only, `gitsync` stands for upstream git-sync")
@@ -75,7 +75,7 @@ def _controller(arguments: argparse.Namespace) -> None:
     from gitsync import settings  # noqa: PLC0415
     from gitsync.controller import build  # noqa: PLC0415
     from gitsync.controller.kube import Identity  # noqa: PLC0415
-    from gitsync.server.app import Tokens  # noqa: PLC0415
+    from gitsync.server.surface import Tokens  # noqa: PLC0415
 
     tokens = Tokens(member=arguments.tokens / "member", operator=arguments.tokens / "operator")
     loaded = settings.load(arguments.config)
@@ -111,34 +111,3 @@ def _roots(sources: list[str], root: Path | None) -> dict[str, Path]:
     if len(roots) != len(sources) or len({place.absolute() for place in roots.values()}) != len(sources):
         raise SettingsError("each --source needs a directory of its own: --source NAME=DIR, or --root for a single one")
     return roots
-
-
-def _add_client(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", default="http://127.0.0.1:8080", help="of a controller")
-    parser.add_argument("--token-file", type=Path, default=TOKENS / "operator")
-
-
-def _add_status(parser: argparse.ArgumentParser) -> None:
-    _add_client(parser)
-    parser.add_argument("--json", action="store_true", help="the whole document, for programs")
-    parser.set_defaults(run=_status)
-
-
-def _status(arguments: argparse.Namespace) -> None:
-    from gitsync.controller import status  # noqa: PLC0415
-    from gitsync.server import client  # noqa: PLC0415
-
-    document = client.ask(arguments.url, arguments.token_file, "GET", "/v1/status")
-    print(status.as_json(document) if arguments.json else status.as_text(document))
-
-
-def _add_look(parser: argparse.ArgumentParser) -> None:
-    _add_client(parser)
-    parser.set_defaults(run=_look)
-
-
-def _look(arguments: argparse.Namespace) -> None:
-    from gitsync.server import client  # noqa: PLC0415
-
-    client.ask(arguments.url, arguments.token_file, "POST", "/v1/look")
-    print("looking")

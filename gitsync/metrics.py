@@ -16,6 +16,7 @@ EPOCH = Gauge("gitsync_epoch", "Number of the last publication", ["source"])
 DEFERRED_SECONDS = Gauge("gitsync_deferred_seconds", "How long the candidate has waited; 0 if none does", ["source"])
 BLOCKING_RUNS = Gauge("gitsync_blocking_runs", "DAG runs that defer the candidate", ["source"])
 MEMBERS = Gauge("gitsync_members", "Pods that carry a sidecar", ["state"])
+WEBHOOKS = Counter("gitsync_webhooks", "Webhooks of Git hosts, by what became of them", ["source", "outcome"])
 HOLD_SECONDS = Histogram(
     "gitsync_hold_seconds",
     "How long no task could start",

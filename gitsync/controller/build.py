@@ -10,12 +10,14 @@ from gitsync.controller.fleet import Fleet
 from gitsync.controller.kube import Cluster, Leadership, connect
 from gitsync.controller.ledger import Ledger
 from gitsync.controller.loop import Controller
+from gitsync.controller.orders import Verb
 from gitsync.controller.pipeline import Pipeline
 from gitsync.controller.publisher import Publisher
 from gitsync.controller.runs import Database
 from gitsync.controller.source import Source
 from gitsync.git.mirror import Mirror
-from gitsync.server.app import Server, Surface, Tokens
+from gitsync.server.app import Server
+from gitsync.server.surface import Surface, Tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +75,12 @@ def server(controller: Controller, tokens: Tokens, port: int) -> Server:
     surface = Surface(
         fleets={name: pipeline.fleet for name, pipeline in pipelines.items()},
         mirrors={name: pipeline.source.mirror.directory for name, pipeline in pipelines.items()},
+        refs={name: pipeline.source.settings.ref for name, pipeline in pipelines.items()},
         status=controller.status,
         look=controller.look,
+        order=lambda source, verb, argument, who: controller.order(source, Verb(verb), argument, who),
+        explain=lambda source, revision: controller.pipeline(source).explain(revision),
+        touched=lambda source, revision, since: controller.pipeline(source).touched(revision, since),
         alive=lambda: controller.alive,
         leading=lambda: controller.in_charge,
         leader=lambda: f"http://{ip}:{port}" if (ip := leadership.leader_ip) else None,

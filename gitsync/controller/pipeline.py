@@ -101,6 +101,11 @@ class Pipeline:
         )
         return status.of_explanation(candidate, facts, decide(facts, publisher.policy))
 
+    def touched(self, revision: str, since: str) -> list[str] | None:
+        """DAG files that may behave differently than at ``since``; None: any may. From any thread."""
+        touched = self.source.admission.explained(revision, since).impact.touched
+        return None if touched is None else sorted(touched)
+
     def describe(self) -> dict[str, Any]:
         return status.of_source(self.source, self.publisher, self.ledger.record, self.announcer)
 

@@ -10,24 +10,35 @@ from urllib.error import HTTPError
 from gitsync.errors import GitSyncError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 60
+"""Longer than the controller takes to say that it is busy."""
 
 
-def ask(url: str, token_file: Path, method: str, path: str) -> dict[str, Any]:
-    """One request to the controller's API, and the JSON that it answers."""
+def ask(url: str, token_file: Path, method: str, path: str, said: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One request to the controller's API with ``said`` as its JSON body, and the JSON that it answers."""
     try:
         token = token_file.read_text().strip()
     except OSError as error:
         raise SettingsError(f"cannot read the token file {token_file}: {error.strerror}") from error
-    request = urllib.request.Request(url + path, method=method, headers={"Authorization": f"Bearer {token}"})  # noqa: S310
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    body = None if said is None else json.dumps(said).encode()
+    request = urllib.request.Request(url + path, body, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - the operator names it
             document: dict[str, Any] = json.load(answer)
             return document
     except HTTPError as error:
-        text = error.read(200).decode(errors="replace").strip()
-        raise GitSyncError(f"the controller at {url} answers {error.code}: {text}") from error
+        raise GitSyncError(_refusal(url, error)) from error
     except (OSError, ValueError) as error:
         raise GitSyncError(f"the controller at {url} does not answer: {error}; is it running there?") from error
+
+
+def _refusal(url: str, error: HTTPError) -> str:
+    text = error.read(2000).decode(errors="replace").strip()
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, TypeError, KeyError):
+        return f"the controller at {url} answers {error.code}: {text[:200]}"

@@ -13,7 +13,17 @@ import gitsync
 
 PACKAGE = Path(gitsync.__file__).parent
 OWNERS = {
-    "aiohttp": {"server.app"},
+    "aiohttp": {
+        "server.access",
+        "server.app",
+        "server.bodies",
+        "server.forward",
+        "server.health",
+        "server.inbound",
+        "server.members",
+        "server.operations",
+        "server.revisions",
+    },
     "airflow": {"airflow", "gate.parse"},
     "jwt": {"git.github_app"},
     "kubernetes": {"controller.kube"},

@@ -25,7 +25,8 @@ from gitsync.member.controller import Controller
 from gitsync.member.follower import Follower
 from gitsync.member.replica import Replica
 from gitsync.protocol import Directive, Report
-from gitsync.server.app import Server, Surface, Tokens
+from gitsync.server.app import Server
+from gitsync.server.surface import Surface, Tokens
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -89,8 +90,12 @@ class Cluster:
         surface = Surface(
             fleets={"dags": self.fleet, "more": self.more},
             mirrors={"dags": self.mirror.directory, "more": self.mirror.directory},
+            refs={"dags": "main", "more": "main"},
             status=lambda: {"sources": []},
-            look=lambda: self.looked.append(time.monotonic()),
+            look=lambda _source: self.looked.append(time.monotonic()),
+            order=lambda *_: {},
+            explain=lambda *_: {},
+            touched=lambda *_: None,
             alive=lambda: True,
             leading=lambda: leading,
             leader=lambda: leader,

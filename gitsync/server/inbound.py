@@ -1,0 +1,138 @@
+"""Webhooks of Git hosts. Whatever they say, all that it can do is to make a source look at its remote sooner."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gitsync import metrics
+from gitsync.server import bodies, webhooks
+from gitsync.server.limits import Bucket, Seen
+from gitsync.server.webhooks import BadPayload, Ignored, Push
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gitsync.server.surface import Surface
+    from gitsync.server.webhooks import WebhookOptions
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+"""Bodies that are being read; with the limit of each, this bounds what strangers can make us keep in memory."""
+BURST, PER_SECOND = 20, 0.5
+"""Looks that one source's webhooks can cause."""
+REMEMBERED = 1000
+"""Deliveries of one source."""
+
+
+class Inbound:
+    def __init__(self, surface: Surface) -> None:
+        self._surface = surface
+        self._desks = {source: _Desk(source, surface, options) for source, options in surface.webhooks.items()}
+        self._reading = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/v1/webhooks/{source}", self._receive)]
+
+    async def _receive(self, request: web.Request) -> web.Response:
+        source = request.match_info["source"]
+        desk = self._desks.get(source)
+        if desk is None:
+            raise web.HTTPNotFound(text=f"no source {source!r} takes webhooks; see `webhooks` in the configuration\n")
+        try:
+            return desk.answer(_headers(request), await self._body(request))
+        except web.HTTPException as refusal:
+            desk.count(str(refusal.status))
+            raise
+
+    async def _body(self, request: web.Request) -> bytes:
+        if not webhooks.claims(_headers(request)):
+            raise web.HTTPUnauthorized(text="no signature or token of a known Git host; set a secret on the webhook\n")
+        if self._reading >= AT_ONCE:
+            raise _later(1)
+        self._reading += 1
+        try:
+            return await bodies.read(request)
+        finally:
+            self._reading -= 1
+
+
+class _Desk:
+    """Answers one source's webhooks."""
+
+    def __init__(self, source: str, surface: Surface, options: WebhookOptions) -> None:
+        self._source = source
+        self._ref = surface.refs[source]
+        self._look = surface.look
+        self._options = options
+        self._bucket = Bucket(burst=BURST, per_second=PER_SECOND)
+        self._complaints = Bucket(burst=5, per_second=1 / 60)
+        self._seen = Seen(REMEMBERED)
+
+    def answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
+        """Raises the HTTP answers 400, 401 and 429."""
+        self._authenticate(headers, body)
+        # The name is not signed everywhere, but a replay under another one meets the bucket.
+        name = webhooks.delivery(headers) or hashlib.sha256(body).hexdigest()
+        if name in self._seen:
+            return self._ignored("this delivery has been received before")
+        try:
+            said = webhooks.parse(headers, body)
+        except BadPayload as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        answer = self._ignored(said.why) if isinstance(said, Ignored) else self._pushed(said)
+        self._seen.add(name)
+        return answer
+
+    def _authenticate(self, headers: Mapping[str, str], body: bytes) -> None:
+        allowed = webhooks.provider(headers) in self._options.providers
+        if allowed and webhooks.authentic(headers, body, tuple(map(_secret, self._options.secret_files))):
+            return
+        if self._complaints.wait(time.monotonic()) == 0:
+            log.warning("webhook.refused", extra={"source": self._source, "provider": webhooks.provider(headers)})
+        raise web.HTTPUnauthorized(text="signed with none of the secrets that are configured here\n")
+
+    def _pushed(self, push: Push) -> web.Response:
+        refs = ", ".join(sorted(push.moved)[:3])[:200]
+        if not push.concerns(self._ref):
+            return self._ignored(f"a push to {refs} of {push.repository[:200]}; this source follows {self._ref}")
+        if wait := self._bucket.wait(time.monotonic()):
+            raise _later(math.ceil(wait))
+        self.count("looked")
+        fields = {"source": self._source, "provider": push.provider, "repository": push.repository, "refs": refs}
+        log.info("webhook.received", extra={**fields, "delivery": push.delivery})
+        self._look(self._source)
+        return web.json_response({"looking": True}, status=202)
+
+    def _ignored(self, why: str) -> web.Response:
+        self.count("ignored")
+        return web.json_response({"ignored": why})
+
+    def count(self, outcome: str) -> None:
+        metrics.WEBHOOKS.labels(self._source, outcome).inc()
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+def _secret(file: Path) -> bytes:
+    """Empty, which is no secret, when it cannot be read: another may still do."""
+    try:
+        return file.read_bytes().strip()
+    except OSError as error:
+        log.warning("webhook.secret.unreadable", extra={"file": str(file), "error": error.strerror})
+        return b""
+
+
+def _later(seconds: int) -> web.HTTPTooManyRequests:
+    return web.HTTPTooManyRequests(
+        text="too many at once; the ref is looked at anyway\n", headers={"Retry-After": str(seconds)}
+    )

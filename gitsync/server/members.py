@@ -1,0 +1,75 @@
+"""What sidecars ask: what to do, and which files of a revision Airflow should parse again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from gitsync.protocol import POLL_SECONDS, Report
+
+if TYPE_CHECKING:
+    from gitsync.controller.fleet import Fleet
+    from gitsync.server.access import Access
+    from gitsync.server.surface import Surface
+
+
+class Members:
+    def __init__(self, surface: Surface, access: Access) -> None:
+        self._surface = surface
+        self._access = access
+        self._directed = {source: asyncio.Event() for source in surface.fleets}
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer waiting polls in ``loop`` when the controller's thread directs something else."""
+        for source, fleet in self._surface.fleets.items():
+            fleet.on_directive = partial(loop.call_soon_threadsafe, self._wake_polls, source)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/v1/members/{source}/{pod}", self._poll),
+            web.get("/v1/sources/{source}/revisions/{revision}/touched", self._touched),
+        ]
+
+    def _wake_polls(self, source: str) -> None:
+        self._directed[source].set()
+        self._directed[source] = asyncio.Event()
+
+    async def _poll(self, request: web.Request) -> web.Response:
+        """A member's report; answered when there is something new to tell it, else after POLL_SECONDS."""
+        self._access.member(request)
+        source, fleet = self._of(request)
+        try:
+            report = Report.parse(await request.json())
+        except (ValueError, TypeError) as error:
+            raise web.HTTPBadRequest(text=f"not a report: {error}\n") from error
+        directed = self._directed[source]  # taken first: a directive given from here on is not missed
+        fleet.report(request.match_info["pod"], report)
+        if fleet.directive.serial == report.heard:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(directed.wait(), POLL_SECONDS)
+        return web.json_response(fleet.directive.as_json())
+
+    def _of(self, request: web.Request) -> tuple[str, Fleet]:
+        source = request.match_info["source"]
+        if source not in self._surface.fleets:
+            raise web.HTTPNotFound(text=f"no source is named {source!r}; correct the sidecar's --source\n")
+        return source, self._surface.fleets[source]
+
+    async def _touched(self, request: web.Request) -> web.Response:
+        """``{"touched": ["etl.py"]}``; null when any file may behave differently."""
+        self._access.member(request)
+        source, _fleet = self._of(request)
+        revision, since = request.match_info["revision"], request.query.get("since", "")
+        if not (_is_full(revision) and _is_full(since)):
+            raise web.HTTPBadRequest(text="the revision and `since` must be full commit ids\n")
+        touched = await asyncio.to_thread(self._surface.touched, source, revision, since)
+        return web.json_response({"touched": touched})
+
+
+def _is_full(revision: str) -> bool:
+    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", revision) is not None
