@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitsync.controller.admission import Admission
 from gitsync.controller.announce import Announcer
+from gitsync.controller.database import Database
 from gitsync.controller.fleet import Fleet
 from gitsync.controller.kube import Cluster, Leadership, connect
 from gitsync.controller.ledger import Ledger
@@ -13,7 +14,6 @@ from gitsync.controller.loop import Controller
 from gitsync.controller.orders import Verb
 from gitsync.controller.pipeline import Pipeline
 from gitsync.controller.publisher import Publisher
-from gitsync.controller.runs import Database
 from gitsync.controller.source import Source
 from gitsync.git.mirror import Mirror
 from gitsync.server.app import Server

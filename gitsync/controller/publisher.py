@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from gitsync.controller.announce import Announcer
     from gitsync.controller.candidate import Candidate
+    from gitsync.controller.database import Database
     from gitsync.controller.fleet import Fleet, Pod
     from gitsync.controller.kube import Cluster
     from gitsync.controller.ledger import Ledger
     from gitsync.controller.record import Record
-    from gitsync.controller.runs import Database
     from gitsync.settings import LockSettings
 
     AskForRuns = Callable[[], tuple[BlockingRun, ...]]
@@ -168,8 +168,7 @@ class Publisher:
 
     def _with_runs(self, facts: Facts, runs: AskForRuns) -> Facts:
         try:
-            # Before the first migration there is no table to ask, and no scheduler that could start a task.
-            return replace(facts, runs=self.patience.with_runs(runs() if self.database.exists() else ()))
+            return replace(facts, runs=self.patience.with_runs(runs()))
         except DatabaseError as error:
             return replace(facts, obstacle=str(error))
 

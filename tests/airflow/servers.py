@@ -18,6 +18,7 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+GRANTS = Path(__file__).resolve().parents[2] / "base/migrate/grants.sql"
 # Every character that shells, URLs, SQL, YAML and connection strings trip over.
 PASSWORD = """a"b'c/d\\e@:#%? $x$(HOME)"""
 
@@ -122,8 +123,7 @@ class Postgres:
             if known is None:
                 connection.execute(sql.SQL("CREATE ROLE gitsync LOGIN PASSWORD {}").format(sql.Literal(PASSWORD)))
             connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO gitsync").format(sql.Identifier(database)))
-            connection.execute("GRANT SELECT ON dag, dag_run, task_instance, dag_bundle, dag_version TO gitsync")
-            connection.execute("GRANT INSERT ON dag_priority_parsing_request TO gitsync")
+            connection.execute(GRANTS.read_bytes())
 
 
 class RabbitMQ:

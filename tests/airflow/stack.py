@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import requests
 
-from gitsync.controller.runs import Database
+from gitsync.controller.database import Database
 from tests.airflow.dag_files import gated, simple
 from tests.airflow.processes import Process, accepts, wait_until
 from tests.airflow.servers import PASSWORD, Postgres, RabbitMQ, install_servers

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.controller.runs import SCHEDULER_CRITICAL_SECTION
+from gitsync.controller.hold import SCHEDULER_CRITICAL_SECTION
 from gitsync.errors import DatabaseError, HoldTimeout
 from tests.airflow.processes import wait_until
 from tests.airflow.servers import PASSWORD
@@ -19,7 +19,7 @@ from tests.airflow.servers import PASSWORD
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitsync.controller.runs import Database
+    from gitsync.controller.database import Database
     from tests.airflow.stack import Stack
 
 # Holds until it is told more on standard input, and says how that ended.
@@ -27,7 +27,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from gitsync.errors import DatabaseError
-from gitsync.controller.runs import Database
+from gitsync.controller.database import Database
 
 port, secret, limit = sys.argv[1:]
 database = Database(host="127.0.0.1", port=int(port), name="quiet", password_file=Path(secret))

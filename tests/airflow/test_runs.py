@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from gitsync.controller.database import Database
     from tests.airflow.stack import Stack
 
 STARTED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -95,7 +96,7 @@ def rows(stack: Stack) -> Iterator[Rows]:
 
 
 @pytest.fixture
-def database(stack: Stack) -> runs.Database:
+def database(stack: Stack) -> Database:
     return stack.database("quiet")
 
 
@@ -132,7 +133,7 @@ NOT_BLOCKING = [
 
 @pytest.mark.parametrize(("state", "tasks", "reason"), BLOCKING)
 def test_a_run_between_its_first_and_last_task_blocks(
-    rows: Rows, database: runs.Database, state: str, tasks: list[Task], reason: str
+    rows: Rows, database: Database, state: str, tasks: list[Task], reason: str
 ) -> None:
     rows.add_dag()
     run = rows.add_run(state, *tasks)
@@ -143,14 +144,14 @@ def test_a_run_between_its_first_and_last_task_blocks(
 
 @pytest.mark.parametrize(("state", "tasks"), NOT_BLOCKING)
 def test_a_run_that_has_not_started_or_is_over_does_not_block(
-    rows: Rows, database: runs.Database, state: str, tasks: list[Task]
+    rows: Rows, database: Database, state: str, tasks: list[Task]
 ) -> None:
     rows.add_dag()
     rows.add_run(state, *tasks)
     assert database.blocking(rows.bundle) == ()
 
 
-def test_a_cleared_run_blocks_while_it_is_queued(rows: Rows, database: runs.Database) -> None:
+def test_a_cleared_run_blocks_while_it_is_queued(rows: Rows, database: Database) -> None:
     rows.add_dag()
     run = rows.add_run("queued", DONE, WAITING, clears=1)
     assert [(one.run_id, one.reason, one.frozen) for one in database.blocking(rows.bundle)] == [(run, "cleared", False)]
@@ -173,14 +174,14 @@ def test_a_cleared_run_blocks_while_it_is_queued(rows: Rows, database: runs.Data
     ],
 )
 def test_a_run_that_nobody_continues_is_marked_frozen(
-    rows: Rows, database: runs.Database, dag: dict[str, object], state: str, tasks: list[Task], frozen: bool
+    rows: Rows, database: Database, dag: dict[str, object], state: str, tasks: list[Task], frozen: bool
 ) -> None:
     rows.add_dag(**dag)
     rows.add_run(state, *tasks, clears=1)
     assert [run.frozen for run in database.blocking(rows.bundle)] == [frozen]
 
 
-def test_a_bundle_is_asked_for_alone_or_all_together(stack: Stack, database: runs.Database) -> None:
+def test_a_bundle_is_asked_for_alone_or_all_together(stack: Stack, database: Database) -> None:
     with stack.postgres.connect("quiet") as connection:
         both = Rows(connection), Rows(connection)
         for rows in both:
@@ -190,7 +191,7 @@ def test_a_bundle_is_asked_for_alone_or_all_together(stack: Stack, database: run
     assert {run.dag_id for run in database.blocking()} >= {rows.dag for rows in both}
 
 
-def test_revisions_of_runs_that_are_not_over_are_in_use(rows: Rows, database: runs.Database) -> None:
+def test_revisions_of_runs_that_are_not_over_are_in_use(rows: Rows, database: Database) -> None:
     rows.add_dag()
     rows.add_run("queued", revision="a" * 40)
     rows.add_run("running", WAITING, revision="b" * 40)
@@ -200,7 +201,7 @@ def test_revisions_of_runs_that_are_not_over_are_in_use(rows: Rows, database: ru
     assert database.revisions_in_use("another bundle") == frozenset()
 
 
-def test_the_role_may_ask_for_parsing_and_change_nothing_else(stack: Stack, database: runs.Database) -> None:
+def test_the_role_may_ask_for_parsing_and_change_nothing_else(stack: Stack, database: Database) -> None:
     with stack.postgres.connect("quiet") as connection:
         connection.execute("SET ROLE gitsync")
         connection.execute("INSERT INTO dag_priority_parsing_request VALUES ('a', 'dags', 'file.py')")
@@ -218,7 +219,7 @@ def test_the_database_is_new_until_airflow_has_its_tables(stack: Stack) -> None:
 def test_errors_name_the_place_and_the_cure(stack: Stack) -> None:
     stack.postgres.make("airflow", "not-granted", template="quiet")
     with stack.postgres.connect("not-granted") as connection:
-        connection.execute("REVOKE SELECT ON task_instance FROM gitsync")
+        connection.execute("REVOKE SELECT (state) ON task_instance FROM gitsync")
     with pytest.raises(DatabaseError, match=r"not-granted on 127.*permission denied.*the migration grants"):
         stack.database("not-granted").blocking()
     with pytest.raises(DatabaseError, match="password authentication failed") as refused:
@@ -254,7 +255,7 @@ def test_a_long_history_is_not_read(stack: Stack) -> None:
         for _ in range(4):
             rows.add_run("running", DONE, WAITING)
         connection.execute("ANALYZE")
-        plan = connection.execute(f"EXPLAIN {runs._BLOCKING}".encode(), {"bundle": rows.bundle}).fetchall()
+        plan = connection.execute(f"EXPLAIN {runs.BLOCKING}".encode(), {"bundle": rows.bundle}).fetchall()
     text = "\n".join(line for (line,) in plan)
     assert "Seq Scan on dag_run" not in text, text
     assert "Seq Scan on task_instance" not in text, text

@@ -28,7 +28,7 @@ OWNERS = {
     "jwt": {"git.github_app"},
     "kubernetes": {"controller.kube"},
     "prometheus_client": {"metrics", "standalone.exposition"},
-    "psycopg": {"controller.runs"},
+    "psycopg": {"controller.connection"},
     "pydantic": {"settings"},
     "subprocess": {"git.command", "git.signatures", "standalone.sinks"},
     "tabulate": {"controller.status"},
