@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+Connection = psycopg.Connection[dict[str, Any]]
 Cursor = psycopg.Cursor[dict[str, Any]]
 
 NO_ANSWER = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
@@ -47,19 +48,24 @@ class Connector:
 
     @contextmanager
     def session(self) -> Iterator[Cursor]:
-        """One transaction for questions; it is not committed. Raises DatabaseError."""
-        with self.connected() as connection:
-            cursor = connection.cursor()
+        """One transaction on a connection of its own. Raises DatabaseError."""
+        with self.connected() as connection, self.transaction(connection) as cursor:
+            yield cursor
+
+    @contextmanager
+    def transaction(self, connection: Connection) -> Iterator[Cursor]:
+        """One of several transactions on one connection."""
+        with connection.transaction(), connection.cursor() as cursor:
             set_limits(cursor, statement_timeout=self.statement_timeout)
             yield cursor
 
     @contextmanager
-    def connected(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    def connected(self) -> Iterator[Connection]:
         """A connection that is closed afterwards. Raises DatabaseError."""
         with explained(str(self)), closing(self._connect()) as connection:
             yield connection
 
-    def _connect(self) -> psycopg.Connection[dict[str, Any]]:
+    def _connect(self) -> Connection:
         return psycopg.connect(
             host=self.host,
             port=self.port,
