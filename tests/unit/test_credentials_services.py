@@ -76,7 +76,6 @@ def test_askpass_is_asked_at_each_fetch(upstream: Upstream, mirror: Mirror, tmp_
     ("reply", "says"),
     [
         pytest.param((500, {}, "username=me\npassword=x"), "status 500", id="an-error"),
-        pytest.param((302, {"Location": "/elsewhere"}, ""), "status 302", id="a-redirect"),
         pytest.param((204, {}, ""), "status 204", id="another-success"),
         pytest.param((200, {}, "password=x"), "username=", id="no-user-name"),
         pytest.param((200, {}, "username=me\npassword="), "password=", id="no-password"),
@@ -89,6 +88,19 @@ def test_an_answer_that_askpass_must_not_give(reply: Reply, says: str) -> None:
     assert error.reason == "AskpassFailed"
     assert says in str(error)
     assert "password=x" not in str(error)
+
+
+def test_nobody_is_asked_but_the_configured_address(setup: Setup) -> None:
+    answers = json.dumps({"token": "x", "expires_at": "2100-01-01T00:00:00Z"})
+
+    def redirecting(request: Seen) -> Reply:
+        if request.path == "/elsewhere":
+            return (200, {}, "username=me\npassword=x") if request.method == "GET" else (201, {}, answers)
+        return 307 if request.method == "POST" else 302, {"Location": "/elsewhere"}, ""
+
+    with service(redirecting) as url:
+        assert "status 302" in str(failure(askpass(url)))
+        assert "status 307" in str(failure(Credentials(github_app=replace(setup.app, base_url=url))))
 
 
 def test_an_askpass_service_that_is_slow_or_gone() -> None:

@@ -243,6 +243,19 @@ def test_a_signed_tag(authors: Authors, mirror: Mirror, keyrings: tuple[Path, ..
     verify(mirror, first, "v2", wanted)
 
 
+def test_a_signed_tag_vouches_for_its_own_revision_only(
+    authors: Authors, mirror: Mirror, keyrings: tuple[Path, ...]
+) -> None:
+    wanted = Signatures(mode="tag", gpg_keyrings=keyrings)
+    unsigned = authors.commit(None)
+    mirror.fetch(Remote(str(authors.upstream.path)), "main")
+    authors.commit(None)
+    authors.tag("v1", "alice")
+    assert accepts(mirror, authors.upstream, wanted, "v1")
+    with pytest.raises(Refused, match=f"{unsigned[:12]} is no annotated tag"):
+        verify(mirror, unsigned, "v1", wanted)
+
+
 def test_a_signed_tag_under_another_name(authors: Authors, mirror: Mirror, keyrings: tuple[Path, ...]) -> None:
     authors.commit(None)
     authors.tag("v1", "alice")

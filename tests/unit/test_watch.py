@@ -87,17 +87,25 @@ def test_files_that_are_written_replaced_and_removed(tmp_path: Path, ear: Ear, w
         assert ear.hears()
 
 
-def test_reading_and_neighbours_are_no_change(tmp_path: Path, ear: Ear, watch: Callable[..., None]) -> None:
-    """What follows is heard exactly once, so nothing before it was."""
-    file = tmp_path / "token"
-    file.write_text("one")
-    watch(file)
-    file.read_text()
-    (tmp_path / "neighbour").write_text("x")
-    file.read_text()
-    (tmp_path / "another").write_text("two")
-    (tmp_path / "another").replace(file)
-    assert ear.hears()
+def test_reading_and_neighbours_are_no_change(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them makes the watch look; when it looks again, what it did after the look before is over."""
+    (tmp_path / "token").write_text("one")
+    looked = threading.Semaphore(0)
+    watch = Watch([tmp_path / "token"], ear.heard.release, pause=0.01)
+    state = watch._state
+
+    def look() -> tuple[object, ...]:
+        looked.release()
+        return state()
+
+    monkeypatch.setattr(watch, "_state", look)
+    watch.start()
+    for _ in range(2):
+        (tmp_path / "token").read_text()
+        assert looked.acquire(timeout=PATIENCE)
+        (tmp_path / "neighbour").write_text("x")
+        assert looked.acquire(timeout=PATIENCE)
+    watch.stop()
     assert ear.is_quiet()
 
 
