@@ -27,13 +27,15 @@ OWNERS = {
     "airflow": {"airflow", "gate.parse"},
     "jwt": {"git.github_app"},
     "kubernetes": {"controller.kube"},
+    "pathspec": {"impact.patterns"},
     "prometheus_client": {"metrics", "standalone.exposition"},
     "psycopg": {"controller.connection"},
     "pydantic": {"settings"},
+    "sqlite3": {"impact.cache"},
     "subprocess": {"git.command", "git.signatures", "standalone.sinks"},
     "tabulate": {"controller.status"},
     "watchdog": {"controller.watch"},
-    "yaml": {"settings"},
+    "yaml": {"impact.rules", "settings"},
 }
 
 

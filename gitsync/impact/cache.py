@@ -1,0 +1,158 @@
+"""Facts by blob, in SQLite: what has been analysed once is never read again, and who uses a name is one query."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from gitsync.errors import StoreError
+from gitsync.impact import facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from pathlib import Path
+
+    from gitsync.impact.facts import Facts
+
+_T = TypeVar("_T")
+_VERSION = facts.VERSION * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
+"""What an older analyser or another Python's parser has found is not trusted."""
+_AT_ONCE = 500
+"""Values in one query; SQLite allowed 999 for long."""
+_TABLES = ("facts", "uses", "classes")
+_SCHEMA = f"""
+CREATE TABLE facts (
+    id INTEGER PRIMARY KEY, blob TEXT, kind TEXT, dag INTEGER, exports INTEGER, anything TEXT, reads TEXT,
+    members TEXT, UNIQUE (blob, kind)
+);
+CREATE TABLE uses (name TEXT, fact INTEGER, level INTEGER, PRIMARY KEY (name, fact, level)) WITHOUT ROWID;
+CREATE TABLE classes (fact INTEGER, name TEXT, base TEXT, PRIMARY KEY (fact, name, base)) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
+"""
+_INSERT = """
+INSERT INTO facts (blob, kind, dag, exports, anything, reads, members) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class Known(NamedTuple):
+    """What is known of one blob, but for what it uses."""
+
+    id: int
+    blob: str
+    kind: str
+    dag: bool
+    exports: bool
+    anything: str
+    reads: str
+    members: str
+    """Names with a slash after each."""
+
+
+class Use(NamedTuple):
+    name: str
+    level: int
+    fact: int
+
+
+class Session:
+    """One connection, of one thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def known(self) -> dict[tuple[str, str], Known]:
+        """Everything, by blob and kind."""
+        rows = self._connection.execute("SELECT id, blob, kind, dag, exports, anything, reads, members FROM facts")
+        return {(row[1], row[2]): Known(*row) for row in rows}
+
+    def add(self, found: Iterable[tuple[str, str, Facts]]) -> None:
+        """Keep the facts of blobs of a kind; all of them or, after a crash, none."""
+        with self._connection:
+            for blob, kind, item in found:
+                self._add(blob, kind, item)
+
+    def _add(self, blob: str, kind: str, item: Facts) -> None:
+        members = "".join(f"{name}/" for name in item.members)
+        row = (blob, kind, item.dag, item.exports, item.anything, item.reads, members)
+        added = self._connection.execute(_INSERT, row).lastrowid
+        uses = {(_storable(name), added, level) for name, level in item.uses}
+        self._connection.executemany("INSERT INTO uses VALUES (?, ?, ?)", uses)
+        classes = ((added, name, base) for name, base in item.classes)
+        self._connection.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
+
+    def using(self, names: Collection[str]) -> Iterator[Use]:
+        """Whatever uses one of ``names``, at any level."""
+        for part in _parts({_storable(name) for name in names}):
+            marks = ", ".join("?" * len(part))
+            query = f"SELECT name, level, fact FROM uses WHERE name IN ({marks})"  # noqa: S608 - marks only
+            yield from map(Use._make, self._connection.execute(query, part))
+
+    def classes(self, only: Collection[int]) -> list[tuple[int, str, str]]:
+        """Fact, class and base of every class in the facts ``only``."""
+        rows = self._connection.execute("SELECT fact, name, base FROM classes")
+        return [row for row in rows if row[0] in only]
+
+    def forget_except(self, kept: Collection[int]) -> None:
+        """Remove what no snapshot has any more."""
+        with self._connection:
+            self._connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
+            self._connection.executemany("INSERT INTO kept VALUES (?)", ((fact,) for fact in kept))
+            for table, column in (("facts", "id"), ("uses", "fact"), ("classes", "fact")):
+                query = f"DELETE FROM {table} WHERE {column} NOT IN (SELECT id FROM kept)"  # noqa: S608 - our names
+                self._connection.execute(query)
+            self._connection.execute("DROP TABLE kept")
+
+
+def _storable(text: str) -> str:
+    """SQLite takes no surrogates, of which a file's name or a literal may have some."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _parts(names: Collection[str]) -> Iterator[list[str]]:
+    values = list(names)
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
+
+
+class FactCache:
+    """Facts of one source, in ``directory``; losing them costs time only."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "facts.sqlite"
+        self._lock = threading.Lock()
+        self._checked = False
+
+    def using(self, work: Callable[[Session], _T]) -> _T:
+        """What ``work`` gives; a damaged file is made anew, once. Raises StoreError."""
+        with self._lock:
+            try:
+                return self._once(work)
+            except (sqlite3.DatabaseError, OSError):
+                return self._anew(work)
+
+    def _anew(self, work: Callable[[Session], _T]) -> _T:
+        try:
+            for path in self._path.parent.glob(f"{self._path.name}*"):
+                path.unlink(missing_ok=True)
+            return self._once(work)
+        except (sqlite3.DatabaseError, OSError) as error:
+            message = f"cannot keep what is known of files in {self._path}: {error}; check the volume's space and owner"
+            raise StoreError(message) from error
+
+    def _once(self, work: Callable[[Session], _T]) -> _T:
+        with self._open() as session:
+            return work(session)
+
+    @contextmanager
+    def _open(self) -> Iterator[Session]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._path)) as connection:
+            if not self._checked and connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("the file is damaged")
+            self._checked = True
+            if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+                connection.executescript("".join(f"DROP TABLE IF EXISTS {name};" for name in _TABLES) + _SCHEMA)
+            yield Session(connection)

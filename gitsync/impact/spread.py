@@ -1,0 +1,136 @@
+"""From changed paths to everything that may behave differently, against the direction of imports.
+
+Both revisions are one graph: a way that only one of them has leads through a changed file, whose users are touched
+anyway. An import counts for every path that could serve it, so it does not matter which of them exist.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitsync.impact import facts
+from gitsync.impact.names import Roots, Target
+from gitsync.impact.python import MENTION
+from gitsync.impact.rules import UNREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from gitsync.impact.cache import Known, Session
+    from gitsync.impact.learn import Key
+    from gitsync.impact.patterns import Patterns
+    from gitsync.impact.side import Side
+
+
+@dataclass
+class Spread:
+    """Asks who uses what, for two revisions at once."""
+
+    session: Session
+    sides: Sequence[Side]
+    known: Mapping[Key, Known]
+    roots: Roots = field(init=False)
+    paths: dict[int, set[str]] = field(init=False)
+    """Where each fact is."""
+    _matched: dict[Patterns, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        declared = {side.folder.rstrip("/") for side in self.sides}
+        declared.update(root for side in self.sides for root in side.rules.roots or ())
+        closed = all(side.rules.roots is not None for side in self.sides)
+        self.roots = Roots.of(declared, closed=closed, files=[side.files for side in self.sides])
+        self.paths = defaultdict(set)
+        for side in self.sides:
+            for path, entry in side.files.items():
+                self.paths[self.known[entry.blob, facts.kind(path)].id].add(path)
+
+    def facts_of(self, path: str) -> Iterator[Known]:
+        """What is known of ``path`` in either revision."""
+        for side in self.sides:
+            if (entry := side.files.get(path)) is not None:
+                yield self.known[entry.blob, facts.kind(path)]
+
+    def readers(self, path: str) -> set[str] | None:
+        """The files that alone read ``path``, where both revisions' ``.gitsync.yaml`` say so."""
+        found: set[str] = set()
+        for side in self.sides:
+            if (said := side.rules.readers(path)) is None:
+                return None
+            for patterns in said:
+                found |= self._matching(patterns)
+        return found
+
+    def _matching(self, patterns: Patterns) -> set[str]:
+        if patterns not in self._matched:
+            self._matched[patterns] = {path for side in self.sides for path in side.files if path in patterns}
+        return self._matched[patterns]
+
+    def from_imports(self, changed: Iterable[str]) -> dict[str, str]:
+        """What is changed, imports it, or names it; each with the changed path that it was reached from."""
+        return self._follow({path: path for path in sorted(changed)}, {})
+
+    def from_everything(self, changed: Iterable[str]) -> dict[str, str]:
+        """The same, with what may read or load it although it does not say so."""
+        seeds = {path: path for path in sorted(changed)}
+        return self._follow(seeds, dict(self._guesses(seeds)))
+
+    def _follow(self, seeds: Mapping[str, str], guesses: Mapping[str, str]) -> dict[str, str]:
+        reached = {**guesses, **seeds}
+        front = dict(reached)
+        while front:
+            following: dict[str, str] = {}
+            for path, user in self._users(front):
+                if user not in reached:
+                    reached[user] = following[user] = front[path]
+            texts = (
+                {path: cause for path, cause in following.items() if facts.kind(path) == facts.TEXT} if guesses else {}
+            )
+            for user, cause in self._guesses(texts):
+                if user not in reached:
+                    reached[user] = following[user] = cause
+            front = following
+        return reached
+
+    def _users(self, front: Collection[str]) -> Iterator[tuple[str, str]]:
+        said = {path: self.readers(path) for path in front}
+        targets = {path: self._target(path, mentioned=said[path] is None) for path in front}
+        for path, user, _ in self._uses(targets):
+            yield path, user
+        for path in front:
+            yield from ((path, user) for user in said[path] or ())
+
+    def _uses(self, targets: Mapping[str, Target]) -> Iterator[tuple[str, str, int]]:
+        """Target, user, and the level of the use."""
+        wanted = defaultdict(list)
+        for path, target in targets.items():
+            for name in target.asked():
+                wanted[name].append(path)
+        for use in self.session.using(wanted):
+            for user in self.paths.get(use.fact, ()):
+                yield from ((path, user, use.level) for path in wanted[use.name] if targets[path].meant(use, user))
+
+    def _guesses(self, causes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Files that may depend on one of ``causes`` without a word of it."""
+        open_to_all = [path for path in causes if self._may_be_read(path)]
+        data = [path for path in open_to_all if facts.kind(path) not in (facts.PYTHON, facts.COMPILED)]
+        for item in self.known.values():
+            paths = open_to_all if item.anything else data if item.reads else ()
+            if paths:
+                yield from ((user, causes[paths[0]]) for user in self.paths[item.id])
+
+    def _may_be_read(self, path: str) -> bool:
+        return not path.endswith("/") and path not in UNREAD and self.readers(path) is None
+
+    def unnamed(self, paths: Iterable[str]) -> list[str]:
+        """Those that nothing names, although something may read them."""
+        targets = {path: self._target(path, mentioned=True) for path in sorted(paths) if self._may_be_read(path)}
+        named = {path for path, user, level in self._uses(targets) if level == MENTION and user not in UNREAD}
+        return [path for path in targets if path not in named]
+
+    def _target(self, path: str, *, mentioned: bool) -> Target:
+        folders = {path.rpartition("/")[0]} | {path.rpartition("/")[0].rpartition("/")[0]}
+        packages = (f"{folder}/__init__.py".lstrip("/") for folder in folders)
+        starred = any(item.exports for package in packages for item in self.facts_of(package))
+        return Target.of(path, self.roots, mentioned=mentioned, starred=starred)
