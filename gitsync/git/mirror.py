@@ -3,6 +3,7 @@
     refs/revisions/<sha>    the commit, as its authors made it
     refs/trees/<sha>        a commit without parents whose tree is what the readers of <sha> get
     refs/submodules/<sha>/  commits of submodules in that tree
+    refs/tagged/<sha>       the annotated tag as which it was fetched, if it was
     refs/offered/           all that a host has which gives no commit by its id
 
 Members fetch ``refs/trees`` only: a tree and what differs from the trees they have, but no history.
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-_REVISIONS, _TREES, _SUBMODULES = "refs/revisions/", "refs/trees/", "refs/submodules/"
+_REVISIONS, _TREES, _SUBMODULES, TAGGED = "refs/revisions/", "refs/trees/", "refs/submodules/", "refs/tagged/"
 _COLLECT = {"auto": ("--auto",), "always": (), "aggressive": ("--aggressive",)}
 _NOBODY = {f"GIT_{role}_{item}": value for role in ("AUTHOR", "COMMITTER")
            for item, value in (("NAME", "gitsync"), ("EMAIL", "gitsync"), ("DATE", "@0 +0000"))}  # fmt: skip
@@ -121,6 +122,8 @@ class Mirror:
         found = ref if tip == ref else repository.run("rev-parse", "FETCH_HEAD").decode().strip()
         if (commit := repository.peel(found)) is None:
             raise RemoteError("NotACommit", f"{ref!r} in {redacted(remote.url)} is no commit; correct `ref`")
+        if found != commit:
+            repository.run("update-ref", f"{TAGGED}{commit}", found)
         self._tip = (found, commit)
         return commit
 
@@ -171,7 +174,7 @@ class Mirror:
             self._update_references(f"delete {name}" for name in doomed)
 
     def _references(self) -> list[str]:
-        return self._repository.references(_REVISIONS, _TREES, _SUBMODULES)
+        return self._repository.references(_REVISIONS, _TREES, _SUBMODULES, TAGGED)
 
     def _update_references(self, lines: Iterable[str]) -> None:
         self._repository.run("update-ref", "--stdin", stdin="".join(f"{line}\n" for line in lines).encode())

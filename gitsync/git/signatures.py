@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gitsync.errors import Refused, RemoteError
 from gitsync.git.command import REVISION, CommandFailed, last_line
+from gitsync.git.mirror import TAGGED
 from gitsync.git.repository import Repository
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 MODES = ("off", "commit", "tag", "any")
 TIMEOUT = 60.0
 """Seconds that gpg may take to read a keyring."""
-_TAGS = "refs/signed/"
-"""The signed tag of each revision that was let in by one: its name may stand for another revision now."""
 
 # gpg's status lines (https://github.com/gpg/gnupg/blob/master/doc/DETAILS), and the words of ssh-keygen and of Git.
 # They only name what is wrong: what is right is decided by the command's exit status.
@@ -134,25 +133,19 @@ class _Check:
         self._ask("verify-commit", self.revision, f"commit {self.revision[:12]}")
 
     def _tag(self, ref: str) -> None:
-        tag, name = self._tag_object("FETCH_HEAD"), f"tag {ref!r}"
-        if tag is None:
-            tag, name = self._tag_object(f"{_TAGS}{self.revision}"), f"the tag of {self.revision[:12]}"
-        else:
-            self._require_name(tag, ref)
+        tag = self._tag_object()
         if tag is None:
             message = f"{ref!r} at {self.revision[:12]} is no annotated tag; make a signed one with `git tag -s`"
             raise Refused("Unsigned", message)
-        self._ask("verify-tag", tag, name)
-        self.repository.run("update-ref", f"{_TAGS}{self.revision}", tag)
+        self._require_name(tag, ref)
+        self._ask("verify-tag", tag, f"tag {ref!r}")
 
-    def _tag_object(self, name: str) -> str | None:
-        """The id of the annotated tag ``name``, if it is one of our revision."""
-        try:
-            self.repository.run("cat-file", "tag", name)
-        except CommandFailed:
+    def _tag_object(self) -> str | None:
+        """The id of the annotated tag as which our revision was fetched."""
+        name = f"{TAGGED}{self.revision}"
+        if self.repository.peel(name) != self.revision:
             return None
-        mine = self.repository.peel(name) == self.revision
-        return self.repository.run("rev-parse", "--verify", name).decode().strip() if mine else None
+        return self.repository.run("rev-parse", "--verify", name).decode().strip()
 
     def _require_name(self, tag: str, ref: str) -> None:
         """A signature is for the name, too: nobody may show what was signed as one version as another."""

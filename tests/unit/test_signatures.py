@@ -226,9 +226,9 @@ def test_each_kind_of_key_trusts_only_its_own(
 
 
 def test_a_signed_tag(authors: Authors, mirror: Mirror, keyrings: tuple[Path, ...]) -> None:
-    """1. A branch is no tag. 2. A tag without a signature. 3. A signed one. 4. The next tag, and back to the first."""
+    """1. A branch is no tag. 2. A tag without a signature. 3. A signed one, under either name."""
     wanted = Signatures(mode="tag", gpg_keyrings=keyrings)
-    first = authors.commit("alice")
+    authors.commit("alice")
     assert "no annotated tag" in str(refusal(mirror, authors.upstream, wanted))
     authors.tag("v1", None)
     assert refusal(mirror, authors.upstream, wanted, "v1").reason == "Unsigned"
@@ -237,10 +237,6 @@ def test_a_signed_tag(authors: Authors, mirror: Mirror, keyrings: tuple[Path, ..
     authors.tag("v1", "alice")
     for ref in ("v1", "refs/tags/v1"):
         assert accepts(mirror, authors.upstream, wanted, ref)
-    authors.commit(None)
-    authors.tag("v2", "alice")
-    assert accepts(mirror, authors.upstream, wanted, "v2")
-    verify(mirror, first, "v2", wanted)
 
 
 def test_a_signed_tag_vouches_for_its_own_revision_only(
@@ -252,6 +248,7 @@ def test_a_signed_tag_vouches_for_its_own_revision_only(
     authors.commit(None)
     authors.tag("v1", "alice")
     assert accepts(mirror, authors.upstream, wanted, "v1")
+    mirror.fetch(Remote(str(authors.upstream.path)), unsigned)
     with pytest.raises(Refused, match=f"{unsigned[:12]} is no annotated tag"):
         verify(mirror, unsigned, "v1", wanted)
 
