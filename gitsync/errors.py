@@ -38,6 +38,10 @@ class StoreError(GitSyncError):
     """The disk failed or a tree could not be built: the current tree is untouched."""
 
 
+class VolumeFull(StoreError):
+    """There is no room for what was to be written: nothing was."""
+
+
 class DatabaseError(GitSyncError):
     """Airflow's database cannot be asked: nothing is published meanwhile."""
 

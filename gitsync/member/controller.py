@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = POLL_SECONDS + 10
+TOUCHED_SECONDS = 10.0
+"""It is only about when files are parsed: not worth holding up a task."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,18 @@ class Controller:
             message = f"the controller at {self.url} answers what is no directive: {error!r}; are both of one version?"
             raise RemoteError("ControllerRefused", message) from error
 
+    def touched(self, revision: str, since: str) -> list[str] | None:
+        """Paths of files that Airflow must parse again when ``revision`` follows ``since``; None: all DAG files.
+
+        Raises RemoteError.
+        """
+        page = f"/v1/sources/{self.source}/revisions/{revision}/touched?since={since}"
+        answer = self._request("GET", page, timeout=TOUCHED_SECONDS)
+        files = answer.get("files", ()) if isinstance(answer, dict) else ()
+        if files is None or (isinstance(files, list) and all(isinstance(file, str) for file in files)):
+            return files
+        raise RemoteError("ControllerRefused", f"the controller at {self.url} answers what is no list of files")
+
     def _authorization(self) -> str:
         try:
             return f"Bearer {self.token_file.read_text().strip()}"
@@ -55,10 +69,10 @@ class Controller:
             message = f"cannot read the token file {self.token_file}: {error.strerror}; check the Secret `gitsync`"
             raise RemoteError("CredentialsUnreadable", message) from error
 
-    def _request(self, method: str, page: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def _request(self, method: str, page: str, body: object = None, *, timeout: float = ANSWER_SECONDS) -> Any:  # noqa: ANN401 - JSON
         headers = {"Authorization": self._authorization(), "Content-Type": "application/json"}
         # Never through a proxy, which is what urllib would do with the environment of many clusters.
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWER_SECONDS)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout)
         try:
             connection.request(method, page, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()

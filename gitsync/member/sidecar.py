@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from gitsync.member.controller import Controller
@@ -21,19 +22,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def main(url: str, roots: Mapping[str, Path], token_file: Path, port: int) -> None:
+def main(url: str, roots: Mapping[str, Path], token_file: Path, *, port: int, newest: int) -> None:
     """Keep each source's trees below its root until SIGTERM; the kubelet sends it after Airflow has ended."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    followers = {source: _follower(url, source, root, token_file) for source, root in roots.items()}
-    for follower in followers.values():
-        follower.replica.prepare()
-    threading.Thread(target=PodServer(followers, port).serve_forever, name="http", daemon=True).start()
-    _run_together(followers)
+    with ExitStack() as stack:
+        followers = {source: _follower(url, source, root, token_file, newest) for source, root in roots.items()}
+        for follower in followers.values():
+            stack.enter_context(follower.replica.owned())
+            follower.replica.prepare()
+        threading.Thread(target=PodServer(followers, port).serve_forever, name="http", daemon=True).start()
+        _run_together(followers)
 
 
-def _follower(url: str, source: str, root: Path, token_file: Path) -> Follower:
+def _follower(url: str, source: str, root: Path, token_file: Path, newest: int) -> Follower:
     controller = Controller(url.rstrip("/"), source, os.environ["POD_NAME"], token_file)
-    return Follower(Replica(root, controller.remote), controller, os.environ["POD_UID"])
+    replica = Replica(root, controller.remote, controller.touched, newest=newest)
+    return Follower(replica, controller, os.environ["POD_UID"])
 
 
 def _run_together(followers: Mapping[str, Follower]) -> None:

@@ -81,7 +81,7 @@ class Sync:
         if changed:
             mirror.export(revision, options.repo, partial(self._credentials.remote, main=options.repo))
             mirror.require_directory(revision, options.subdirectory)
-            store.stage(revision, mirror.write_files)
+            store.stage(revision, mirror)
             self._gate(revision, store.revisions / revision)
             self._flip(revision)
         changed = self._place_link(store.revisions / revision) or changed
