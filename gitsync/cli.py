@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_controller(commands.add_parser("controller", help="look at the remote, decide, publish (in the cluster)"))
     _add_sidecar(commands.add_parser("sidecar", help="keep one pod's trees as the controller directs"))
+    _add_stage(commands.add_parser("stage", help="put one revision on a volume, once; for a pod without a sidecar"))
     operators.add(commands, TOKENS / "operator")
     # Listed here; they read their own arguments.
     commands.add_parser("once", help="publish what a ref is now into a directory; needs no cluster")
@@ -84,16 +85,21 @@ def _controller(arguments: argparse.Namespace) -> None:
     controller.run()
 
 
-def _add_sidecar(parser: argparse.ArgumentParser) -> None:
+def _add_member(parser: argparse.ArgumentParser) -> None:
     token = Path(os.environ.get("GITSYNC_MEMBER_TOKEN_FILE", TOKENS / "member"))
     parser.add_argument("--controller", required=True, metavar="URL")
+    parser.add_argument("--token-file", type=Path, default=token)
+
+
+def _add_sidecar(parser: argparse.ArgumentParser) -> None:
+    _add_member(parser)
     parser.add_argument("--root", type=Path, help="the volume that Airflow reads, when there is one source")
     parser.add_argument(
         "--source", action="append", metavar="NAME[=DIR]",
         help="a source of the controller's configuration (dags), and where its trees are; once for each",
     )  # fmt: skip
-    parser.add_argument("--token-file", type=Path, default=token)
     parser.add_argument("--port", type=int, default=8099, help="for probes, and for Airflow in the same pod")
+    parser.add_argument("--newest", type=int, default=3, help="trees that stay although no run needs them (3)")
     parser.set_defaults(run=_sidecar)
 
 
@@ -101,7 +107,7 @@ def _sidecar(arguments: argparse.Namespace) -> None:
     from gitsync.member import sidecar  # noqa: PLC0415
 
     roots = _roots(arguments.source or ["dags"], arguments.root)
-    sidecar.main(arguments.controller, roots, arguments.token_file, arguments.port)
+    sidecar.main(arguments.controller, roots, arguments.token_file, port=arguments.port, newest=arguments.newest)
 
 
 def _roots(sources: list[str], root: Path | None) -> dict[str, Path]:
@@ -111,3 +117,22 @@ def _roots(sources: list[str], root: Path | None) -> dict[str, Path]:
     if len(roots) != len(sources) or len({place.absolute() for place in roots.values()}) != len(sources):
         raise SettingsError("each --source needs a directory of its own: --source NAME=DIR, or --root for a single one")
     return roots
+
+
+def _add_stage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("revision", metavar="REVISION|current", help="a full commit id, or what is published now")
+    _add_member(parser)
+    parser.add_argument("--root", type=Path, required=True, help="the volume that Airflow reads")
+    parser.add_argument("--source", default="dags", help="name of the source in the controller's configuration")
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds in which it is tried again")
+    parser.set_defaults(run=_stage)
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    from gitsync.member.stage import stage  # noqa: PLC0415
+
+    revision = stage(
+        arguments.controller, arguments.source, arguments.root, arguments.token_file,
+        wanted=arguments.revision, timeout=arguments.timeout,
+    )  # fmt: skip
+    print(revision)

@@ -37,7 +37,7 @@ class Replica:
         *,
         newest: int = NEWEST,
     ) -> None:
-        """``touched``: which unchanged files of a revision are to be parsed again when it follows another; None: all."""
+        """``touched``: which unchanged files of a revision to parse again when it follows another; None: all."""
         self.store = Store(root)
         self._mirror = Mirror(root / ".repository")
         self._remote = remote

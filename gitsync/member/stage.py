@@ -52,5 +52,7 @@ def _stage(controller: Controller, replica: Replica, wanted: str) -> str:
 def _published(controller: Controller) -> str:
     revision = controller.ask(Report(os.environ.get("POD_UID", ""))).revision
     if revision is None:
-        raise RemoteError("NothingPublished", f"nothing of {controller.source!r} is published yet; see `gitsync status`")
+        raise RemoteError(
+            "NothingPublished", f"nothing of {controller.source!r} is published yet; see `gitsync status`"
+        )
     return revision

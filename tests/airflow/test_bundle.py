@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import statistics
 import threading
 import time
@@ -16,6 +15,7 @@ from gitsync.member.controller import Controller
 from gitsync.member.follower import Follower
 from gitsync.member.pod import PodServer
 from gitsync.member.replica import Replica
+from gitsync.trees import build
 from tests.airflow.dag_files import gated, simple, slow
 from tests.airflow.processes import wait_until
 
@@ -60,9 +60,9 @@ def ask_for_parsing(stack: Stack, file: str) -> None:
 
 @contextmanager
 def sidecar(stack: Stack) -> Iterator[None]:
-    """The real one's answers to Airflow, fetching from the repository instead of a controller."""
+    """The real one's answers to Airflow, fetching from the controller's repository without a controller."""
     trees = stack.dags
-    replica = Replica(trees.root, lambda: Remote(f"file://{trees.repository}"))
+    replica = Replica(trees.root, lambda: Remote(f"file://{trees.mirror.directory}"))
     replica.prepare()
     controller = Controller("http://127.0.0.1:1", "dags", "tests", trees.root)
     server = PodServer({"dags": Follower(replica, controller, "uid")}, stack.sidecar_port)
@@ -117,7 +117,7 @@ def test_a_removed_revision_is_staged_again_for_a_cleared_run(stack: Stack) -> N
     recorded = run.finish()["bundle_version"]
     stack.dags.publish(simple("simple", "three", "airflow"))
     tree = stack.dags.store.revisions / recorded
-    shutil.rmtree(tree)
+    build.remove(tree)
     with sidecar(stack):
         stack.api("POST", f"dags/simple/dagRuns/{run.id}/clear", {"dry_run": False, "only_failed": False})
         assert run.finish()["bundle_version"] == recorded
@@ -184,7 +184,7 @@ three.initialize()
 print(three.path, three.get_current_version().version)
 error(bundle(version="ab" * 20).initialize)
 """
-    shutil.rmtree(stack.dags.store.revisions / stack.first, ignore_errors=True)
+    build.remove(stack.dags.store.revisions / stack.first)
     with sidecar(stack):
         lines = bundle_script(stack, script).splitlines()[-4:]
     trees = stack.dags.store.revisions

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import git
 
+from gitsync.git.mirror import Mirror
+from gitsync.git.remote import Remote
 from gitsync.trees.store import Store
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Trees:
         self.root = folder / "root"
         self.store = Store(self.root)
         self.store.prepare()
+        self.mirror = Mirror(folder / "mirror.git")
+        self.mirror.prepare()
         git.Repo.init(self.repository, initial_branch="main").close()
 
     def commit(self, files: Mapping[str, str | None]) -> str:
@@ -40,16 +43,13 @@ class Trees:
             return repository.index.commit("Change", author=AUTHOR, committer=AUTHOR).hexsha
 
     def stage(self, revision: str) -> None:
-        self.store.stage(revision, self._write)
+        """Also export it, as the controller does before a member is told of it."""
+        self.mirror.fetch(Remote(str(self.repository)), revision)
+        self.mirror.export(revision, str(self.repository))
+        self.store.stage(revision, self.mirror)
 
     def publish(self, files: Mapping[str, str | None]) -> str:
         revision = self.commit(files)
         self.stage(revision)
         self.store.flip(revision)
         return revision
-
-    def _write(self, revision: str, directory: Path) -> None:
-        archive = ["git", "-C", str(self.repository), "archive", revision]
-        packed = subprocess.run(archive, check=True, capture_output=True).stdout
-        # Not with the commit's time: a checkout gives files the time at which it wrote them.
-        subprocess.run(["tar", "--extract", "--touch", "-C", str(directory)], check=True, input=packed)
