@@ -42,7 +42,7 @@ def stand_in(reference: str) -> Image:
 
 GIT = "docker/install-git"
 BUILD = "requirements/build.txt"
-BUNDLE = ("gitsync/__init__.py", "gitsync/airflow.py")
+BUNDLE = ("gitsync/__init__.py", "gitsync/airflow.py", "gitsync/gate")
 IMAGES = (
     project("airflow", "3.3.2", "docker/airflow", "requirements/airflow.txt", BUILD, *BUNDLE, GIT),
     project("gitsync", "0.1.0", "docker/gitsync", "requirements/gitsync.txt", BUILD, "gitsync", "pyproject.toml", GIT),

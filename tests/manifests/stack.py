@@ -126,7 +126,7 @@ def secret_files(pod: Object) -> dict[str, dict[str, tuple[str, str]]]:
     """Return which files of a pod's volumes come from which Secret and key, by the volumes' names."""
     result: dict[str, dict[str, tuple[str, str]]] = {}
     for volume in pod["volumes"]:
-        sources = [each["secret"] for each in volume.get("projected", {}).get("sources", [])]
+        sources = [each["secret"] for each in volume.get("projected", {}).get("sources", []) if "secret" in each]
         if "secret" in volume:
             sources.append({**volume["secret"], "name": volume["secret"]["secretName"]})
         for source in sources:

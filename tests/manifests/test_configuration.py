@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DATABASE = {"api-server", "scheduler", "dag-processor", "triggerer"}
 AIRFLOW = {*DATABASE, "worker", "flower"}
 READERS = {
-    "config/airflow.env": AIRFLOW,
+    "config/airflow.env": {*AIRFLOW, "gitsync"},  # the gate
     "config/metadata-database.env": DATABASE,
     "config/no-metadata-database.env": {"worker", "flower"},
     "config/dags.env": {*DATABASE, "worker"},

@@ -67,9 +67,37 @@ def test_secrets_are_readable_by_their_user_alone(built: tuple[Object, ...]) -> 
 
 
 def test_only_gitsync_talks_to_kubernetes(built: tuple[Object, ...]) -> None:
-    tokens = {tier for tier, pod in tiers(built).items() if pod["automountServiceAccountToken"]}
-    assert tokens == {"gitsync"}
+    assert not [tier for tier, pod in tiers(built).items() if pod["automountServiceAccountToken"]]
     assert not [pod for pod in tiers(built).values() if pod["enableServiceLinks"]]
+    tokens = {
+        (tier, container["name"])
+        for tier, pod in tiers(built).items()
+        for container in containers(pod)
+        if mounted_sources(pod, container) & {"serviceAccountToken"}
+    }
+    assert tokens == {("gitsync", "gitsync")}
+
+
+def mounted_sources(pod: Object, container: Object) -> set[str]:
+    """Return the kinds of what a container's volumes are made of."""
+    mounted = {each["name"] for each in container["volumeMounts"]}
+    volumes = [each for each in pod["volumes"] if each["name"] in mounted]
+    projected = [source for each in volumes for source in each.get("projected", {}).get("sources", [])]
+    return {kind for each in [*volumes, *projected] for kind in each if kind != "name"}
+
+
+def test_the_gate_has_nothing_that_dag_code_could_take(built: tuple[Object, ...]) -> None:
+    """Neither a Secret, in a file or a variable, nor a token, nor anything to write that others read but its socket."""
+    pod = tiers(built)["gitsync"]
+    (gate,) = (each for each in pod["containers"] if each["name"] == "gate")
+    assert mounted_sources(pod, gate) <= {"emptyDir"}
+    assert not [each for each in gate["env"] if "valueFrom" in each]
+    assert not [each for each in gate["envFrom"] if "secretRef" in each]
+    assert not [value for value in environment(built, gate).values() if value.startswith("cat ")]
+    shared = {each["name"] for each in pod["containers"][0]["volumeMounts"]}
+    written = {each["name"] for each in gate["volumeMounts"] if not each.get("readOnly")}
+    assert (written & shared, written - shared) == ({"gate"}, {"gate-tmp"})
+    assert gate["command"][0] == "python", "tini would be the first process, and the gate one that DAG code can kill"
 
 
 def test_requests_and_memory_limits(built: tuple[Object, ...]) -> None:

@@ -155,7 +155,7 @@ def test_gitsync_finds_the_objects_that_it_writes(prefixed: tuple[Object, ...]) 
 
 def test_gitsync_settings_use_what_their_container_has(prefixed: tuple[Object, ...]) -> None:
     pod = tiers(prefixed)["gitsync"]
-    (container,) = pod["containers"]
+    (container,) = (each for each in pod["containers"] if each["name"] == "gitsync")
     (settings,) = (each["data"]["gitsync.yaml"] for each in prefixed if "gitsync.yaml" in each.get("data", {}))
     assert set(re.findall(r"\$\{(\w+)\}", settings)) <= environment(prefixed, container).keys()
     mounts = {each["mountPath"] for each in container["volumeMounts"]}
