@@ -27,6 +27,7 @@ GRACE_SECONDS = 30.0
 KEPT = 50
 """Reports on the volume, one for each revision."""
 LOST_AT_MOST = 2
+LONGEST_LINE = 300
 
 
 @dataclass
@@ -142,7 +143,8 @@ class Gatekeeper:
         done = self._ask({"do": "check", "tree": str(tree), "options": self._options.as_json()})["check"]
         if done["failure"] is None:
             return None
-        return " | ".join([f"{' '.join(self._options.check)}: {done['failure']}", *done["output"]])
+        command = " ".join(" ".join(self._options.check).split())
+        return " | ".join([f"{command}: {done['failure']}", *(line[:LONGEST_LINE] for line in done["output"])])
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._client.ask(request, self._options.total + self._options.timeout + GRACE_SECONDS)

@@ -28,6 +28,7 @@ from airflow.dag_processing.importers import get_importer_registry
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time.supervisor import block_orm_access
 from airflow.serialization.serialized_objects import DagSerialization
 
 from gitsync.gate.report import FileReport
@@ -59,7 +60,6 @@ def warm_up() -> None:
     """Import what a forked child would import, and keep what is here out of the garbage collector's way."""
     for name in COMMON:
         importlib.import_module(name)
-    settings.dispose_orm(do_log=False)
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
@@ -88,6 +88,7 @@ def import_limit(file: Path) -> float:
 def parse(folder: Path, bundle: str, file: str) -> FileReport:
     """What the DAG processor would find in the file, and record of it."""
     task_runner.SUPERVISOR_COMMS = _NoSupervisor()
+    block_orm_access()
     _crash_at_once()
     began = time.monotonic()
     bag = BundleDagBag(dag_folder=str(folder / file), bundle_path=folder, bundle_name=bundle, load_op_links=False)

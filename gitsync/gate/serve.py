@@ -50,19 +50,20 @@ def _accept(listening: socket.socket, selector: selectors.BaseSelector, about: d
         if selector.select(SWEEP_SECONDS if handlers else None):
             connection, _address = listening.accept()
             with connection:
-                pid = os.fork()
+                server, pid = os.getpid(), os.fork()
                 if pid == 0:
-                    _handle(listening, connection, about)
+                    _handle(server, listening, connection, about)
                 handlers.add(pid)
         handlers -= {pid for pid in handlers if os.waitpid(pid, os.WNOHANG)[0]}
         sweep(handlers)
 
 
-def _handle(listening: socket.socket, connection: socket.socket, about: dict[str, Any]) -> None:
+def _handle(server: int, listening: socket.socket, connection: socket.socket, about: dict[str, Any]) -> None:
     """Answer one request, as a process of its own; never returns."""
     status = 1
     try:
         listening.close()
+        confine.die_with(server)
         confine.adopt_orphans()
         connection.settimeout(REQUEST_SECONDS)
         with contextlib.suppress(PeerGone, OSError):
