@@ -68,6 +68,7 @@ def _add_controller(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="the configuration file")
     parser.add_argument("--root", type=Path, default=Path("/var/lib/gitsync"), help="the volume for mirrors")
     parser.add_argument("--tokens", type=Path, default=TOKENS, help="directory with the files member and operator")
+    parser.add_argument("--gate", type=Path, default=Path("/run/gate/gate.sock"), help="the gate's socket")
     parser.add_argument("--port", type=int, default=8080)
     parser.set_defaults(run=_controller)
 
@@ -80,7 +81,7 @@ def _controller(arguments: argparse.Namespace) -> None:
 
     tokens = Tokens(member=arguments.tokens / "member", operator=arguments.tokens / "operator")
     loaded = settings.load(arguments.config)
-    controller = build.controller(loaded, Identity.from_environment(), arguments.root)
+    controller = build.controller(loaded, Identity.from_environment(), arguments.root, arguments.gate)
     build.server(controller, tokens, arguments.port).start()
     controller.run()
 

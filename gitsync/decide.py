@@ -137,10 +137,8 @@ class Decision:
 
 def decide(facts: Facts, policy: Policy) -> Decision:
     """What to do with the candidate now. Every rule on publishing is here."""
-    if facts.candidate is None:
-        return Decision(Action.KEEP, "nothing fetched yet")
-    if facts.candidate == facts.published:
-        return Decision(Action.KEEP, "up to date")
+    if facts.candidate in (None, facts.published):
+        return Decision(Action.KEEP, "no candidate" if facts.published else "nothing fetched yet")
     if facts.suspended is not None and facts.ordered is None:
         return Decision(Action.DEFER, facts.suspended)
     if facts.published is None and all(member.current is None for member in facts.members):

@@ -11,6 +11,7 @@ FETCH_SECONDS = Histogram("gitsync_fetch_seconds", "Duration of a look at the re
 FETCHED_AT = Gauge("gitsync_last_fetch_timestamp_seconds", "When the remote last answered", ["source"])
 PUBLICATIONS = Counter("gitsync_publications", "Publications that were committed", ["source", "outcome"])
 REFUSALS = Counter("gitsync_refusals", "Revisions that were refused", ["source", "reason"])
+UNSERIALIZED = Counter("gitsync_unserialized", "Publications that Airflow did not parse in time", ["source"])
 PUBLISHED_AT = Gauge("gitsync_last_publication_timestamp_seconds", "When a revision was last published", ["source"])
 EPOCH = Gauge("gitsync_epoch", "Number of the last publication", ["source"])
 DEFERRED_SECONDS = Gauge("gitsync_deferred_seconds", "How long the candidate has waited; 0 if none does", ["source"])

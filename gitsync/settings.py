@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gitsync.controller.windows import Windows
 from gitsync.decide import AtDeadline, Backfills, Policy, Scope
 from gitsync.errors import SettingsError
+from gitsync.gate.options import GateOptions
 from gitsync.git.clone import Clone
 from gitsync.git.credentials import Credentials
 from gitsync.git.policy import TreePolicy
 from gitsync.git.signatures import Signatures
+from gitsync.server.webhooks import WebhookOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +41,10 @@ def _ref(ref: str) -> str:
     return ref
 
 
-def _off(scope: object) -> object:
-    # YAML reads a bare `off` as false.
-    return "off" if scope is False else scope
-
-
 class PolicySettings(_Settings):
     """When a candidate may be published; the meaning of each is in `gitsync.decide`."""
 
-    scope: Annotated[Scope, BeforeValidator(_off)] = Scope.AFFECTED
+    scope: Scope = Scope.AFFECTED
     max_defer: Annotated[float, Field(ge=0)] | None = None
     at_deadline: AtDeadline = AtDeadline.WAIT
     frozen_grace: Annotated[float, Field(ge=0)] = 3600.0
@@ -84,12 +82,17 @@ class SourceSettings(_Settings):
     credentials: Credentials = Credentials()
     signatures: Signatures = Signatures()
     tree: TreePolicy = TreePolicy()
+    gate: GateOptions = GateOptions()
+    windows: Windows = Windows()
+    webhook: WebhookOptions | None = None
     policy: PolicySettings = PolicySettings()
 
 
 class LockSettings(_Settings):
     wait: Annotated[float, Field(gt=0)] = 10.0
     """Seconds to wait for the hold."""
+    serialize_within: Annotated[float, Field(ge=0)] = 15.0
+    """Seconds of a hold to wait for the DAG processor, where Airflow pins no run."""
     limit: Annotated[float, Field(gt=1)] = 45.0
     """Seconds after which the database itself ends a hold."""
 
@@ -128,15 +131,30 @@ class Settings(_Settings):
 
     @model_validator(mode="after")
     def _hold_outlasts_the_flip(self) -> Settings:
-        if self.lock.limit <= 2 * self.fleet.flip_within:
-            raise ValueError("lock.limit must be more than twice fleet.flip_within: a flip may have to be taken back")
+        if self.lock.limit <= 2 * self.fleet.flip_within + self.lock.serialize_within:
+            raise ValueError(
+                "lock.limit must be more than twice fleet.flip_within, as a flip may have to be taken back, and"
+                " lock.serialize_within"
+            )
         return self
+
+
+class _Words(yaml.SafeLoader):
+    """YAML 1.1 takes a bare ``off``, ``no`` or ``on`` for a boolean; people mean the word."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and type
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Words.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), ["t", "f"])
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the configuration file. Raises SettingsError that lists every wrong value by its path in the file."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), _Words)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
     except yaml.YAMLError as error:

@@ -12,11 +12,18 @@ from gitsync.decide import Impact
 from gitsync.errors import Refused
 from gitsync.git.policy import objection
 from gitsync.git.signatures import verify
+from gitsync.impact.snapshot import Snapshot
+from gitsync.impact.touched import Touched, touched
 
 if TYPE_CHECKING:
+    from gitsync.gate.keeper import Gatekeeper
     from gitsync.git.mirror import Mirror
     from gitsync.git.remote import Remote
+    from gitsync.impact.cache import FactCache
     from gitsync.settings import SourceSettings
+    from gitsync.trees.store import Store
+
+_INCOMPARABLE = Touched(frozenset(), everything=True, why="every DAG file: there is nothing to compare it with")
 
 
 @dataclass(kw_only=True)
@@ -25,6 +32,10 @@ class Admission:
 
     settings: SourceSettings
     mirror: Mirror
+    store: Store
+    """Our own trees, which the gate reads."""
+    facts: FactCache
+    gatekeeper: Gatekeeper
     _writing: threading.RLock = field(default_factory=threading.RLock)
     """One thread at a time writes to the mirror."""
 
@@ -55,12 +66,29 @@ class Admission:
         self.mirror.require_directory(revision, settings.subdirectory)
         if why := objection(self.mirror.files(revision), self.mirror.read, settings.tree):
             raise Refused("TreeRefused", f"revision {revision[:12]}: {why}")
-        return Candidate(revision, base, Impact(None, self._removed(revision, base)))
+        found = self.touched(revision, base)
+        if settings.gate.asks and not vouched:
+            self._ask_gate(revision, base, found)
+        return self._candidate(revision, base, found)
 
     def explained(self, revision: str, base: str | None) -> Candidate:
         """What ``revision`` would change, without asking whether it may."""
         self.have(revision)
-        return Candidate(revision, base, Impact(None, self._removed(revision, base)))
+        return self._candidate(revision, base, self.touched(revision, base))
+
+    def touched(self, revision: str, base: str | None) -> Touched:
+        """What publishing ``revision`` after ``base`` may change for Airflow."""
+        if base is None or not self.mirror.exported(base):
+            return _INCOMPARABLE
+        changed = self.mirror.changed(base, revision)
+        return touched(self._snapshot(base), self._snapshot(revision), changed, self.facts)
+
+    def _snapshot(self, revision: str) -> Snapshot:
+        return Snapshot(self.mirror.files(revision), self.settings.subdirectory, self.mirror.read)
+
+    def _candidate(self, revision: str, base: str | None, found: Touched) -> Candidate:
+        files = None if found.everything else found.files
+        return Candidate(revision, base, Impact(files, self._removed(revision, base)), found.why, found.restart)
 
     def _removed(self, revision: str, base: str | None) -> frozenset[str]:
         """Files below the DAG folder that ``base`` has and ``revision`` has not, relative to that folder."""
@@ -70,3 +98,14 @@ class Admission:
         folder = PurePosixPath(self.settings.subdirectory)
         paths = map(PurePosixPath, gone)
         return frozenset(str(path.relative_to(folder)) for path in paths if path.is_relative_to(folder))
+
+    def _ask_gate(self, revision: str, base: str | None, found: Touched) -> None:
+        if base is not None and not self.mirror.exported(base):
+            base = None
+        base_tree = self.store.stage(base, self.mirror) if base else None
+        tree = self.store.stage(revision, self.mirror, near=base)
+        files = None if found.everything else found.files
+        why = self.gatekeeper.admit(revision, tree, base, base_tree, files)
+        self.store.remove_except({revision, base or revision}, older_than=0)
+        if why is not None:
+            raise Refused("GateRefused", f"revision {revision[:12]}: {why}")

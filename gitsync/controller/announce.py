@@ -87,5 +87,12 @@ class Announcer:
         log.info("ordered", extra={"source": self._source, "verb": verb, "who": who, "argument": argument})
         self._event("Ordered", f"{self._source}: {verb} {argument or ''} by {who}")
 
+    def unserialized(self, why: str) -> None:
+        metrics.UNSERIALIZED.labels(self._source).inc()
+        log.warning("unserialized", extra={"source": self._source, "why": why})
+        self._event(
+            "NotSerialized", f"{self._source}: Airflow still has the old structure of DAGs: {why}", warning=True
+        )
+
     def held(self, seconds: float) -> None:
         metrics.HOLD_SECONDS.labels(self._source).observe(seconds)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitsync.controller.admission import Admission
 from gitsync.controller.announce import Announcer
+from gitsync.controller.barrier import Barrier
 from gitsync.controller.database import Database
 from gitsync.controller.fleet import Fleet
 from gitsync.controller.kube import Cluster, Leadership, connect
@@ -15,9 +17,13 @@ from gitsync.controller.orders import Verb
 from gitsync.controller.pipeline import Pipeline
 from gitsync.controller.publisher import Publisher
 from gitsync.controller.source import Source
+from gitsync.gate.client import GateClient
+from gitsync.gate.keeper import Gatekeeper
 from gitsync.git.mirror import Mirror
+from gitsync.impact.cache import FactCache
 from gitsync.server.app import Server
 from gitsync.server.surface import Surface, Tokens
+from gitsync.trees.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +32,22 @@ if TYPE_CHECKING:
     from gitsync.settings import Settings, SourceSettings
 
 
-def controller(settings: Settings, identity: Identity, root: Path) -> Controller:
+@dataclass(frozen=True)
+class Volume:
+    """What sources share of the controller's pod."""
+
+    root: Path
+    gate: Path
+    """The gate's socket."""
+    facts: FactCache
+
+
+def controller(settings: Settings, identity: Identity, root: Path, gate: Path) -> Controller:
     """The controller, with all of its threads but the main loop still to start."""
     client = connect()
     cluster = Cluster(client, identity)
-    pipelines = {wanted.name: _pipeline(wanted, settings, cluster, root) for wanted in settings.sources}
+    volume = Volume(root, gate, FactCache(root / "facts"))
+    pipelines = {wanted.name: _pipeline(wanted, settings, cluster, volume) for wanted in settings.sources}
     return Controller(
         pipelines,
         identity=identity,
@@ -40,32 +57,43 @@ def controller(settings: Settings, identity: Identity, root: Path) -> Controller
     )
 
 
-def _pipeline(wanted: SourceSettings, settings: Settings, cluster: Cluster, root: Path) -> Pipeline:
+def _pipeline(wanted: SourceSettings, settings: Settings, cluster: Cluster, volume: Volume) -> Pipeline:
     announcer = Announcer(wanted.name, cluster.event)
     # A pod that lags behind splits runs unless Airflow pins them.
     fence_after = settings.fleet.fence_after if wanted.policy.versioned else None
     fleet = Fleet(silent_after=settings.fleet.silent_after, fence_after=fence_after)
-    source = _source(wanted, announcer, root)
     ledger = Ledger(
         source=wanted.name, fleet=fleet, cluster=cluster, announcer=announcer, within=settings.fleet.flip_within
     )
     database = Database(**settings.database.model_dump())
     publisher = Publisher(
         policy=wanted.policy.policy(),
+        windows=wanted.windows,
         lock=settings.lock,
         database=database,
+        barrier=Barrier(database, wanted.name),
         fleet=fleet,
         cluster=cluster,
         ledger=ledger,
         announcer=announcer,
     )
-    return Pipeline(source=source, fleet=fleet, ledger=ledger, publisher=publisher, announcer=announcer)
+    return Pipeline(
+        source=source(wanted, announcer, volume), fleet=fleet, ledger=ledger, publisher=publisher, announcer=announcer
+    )
 
 
-def _source(wanted: SourceSettings, announcer: Announcer, root: Path) -> Source:
+def source(wanted: SourceSettings, announcer: Announcer, volume: Volume) -> Source:
+    """A source and all that judges its revisions."""
+    root = volume.root
     mirror = Mirror(root / f"{wanted.name}.git", timeout=wanted.timeout, clone=wanted.clone)
     mirror.prepare()
-    admission = Admission(settings=wanted, mirror=mirror)
+    store = Store(root / "trees" / wanted.name)
+    store.prepare()
+    gatekeeper = Gatekeeper(
+        wanted.gate, GateClient(volume.gate), root / "reports" / wanted.name,
+        subdirectory=wanted.subdirectory, bundle=wanted.name,
+    )  # fmt: skip
+    admission = Admission(settings=wanted, mirror=mirror, store=store, facts=volume.facts, gatekeeper=gatekeeper)
     return Source(wanted, mirror, admission, announcer)
 
 

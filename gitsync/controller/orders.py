@@ -30,7 +30,9 @@ def ordered(orders: Orders, verb: Verb, *, who: str, argument: str | None, candi
     if verb is Verb.RESUME:
         return replace(orders, suspended=None, rollback=None, rollback_by=None)
     if verb is Verb.ROLLBACK:
-        return replace(orders, rollback=_present(argument, "rollback needs a revision"), rollback_by=who)
+        # Nothing else is published meanwhile, so a suspension would only be in the way.
+        wanted = _present(argument, "rollback needs a revision")
+        return replace(orders, rollback=wanted, rollback_by=who, suspended=None)
     wanted = _present(candidate, "there is no candidate to publish: what is fetched is published, or was refused")
     if argument not in (None, wanted):
         raise OrderRefused(f"{argument} is not the candidate, which is {wanted[:12]}; use `gitsync rollback`")

@@ -87,6 +87,12 @@ class Pipeline:
         self.announcer.ordered(verb, who, argument)
         return self.describe()
 
+    def touched(self, revision: str, since: str) -> list[str] | None:
+        """What Airflow must parse again when ``revision`` follows ``since``; None: everything. From any thread."""
+        found = self.source.admission.touched(revision, since)
+        folder = self.source.settings.subdirectory
+        return None if found.everything else sorted(f"{folder}/{file}".lstrip("/") for file in found.files)
+
     def explain(self, text: str) -> dict[str, Any]:
         """What ``text``, a revision, touches, and what would defer it now. From any thread."""
         record = self.ledger.record
@@ -100,11 +106,6 @@ class Pipeline:
             members=tuple(replace(member, staged=True) for member in publisher.facts.members),
         )
         return status.of_explanation(candidate, facts, decide(facts, publisher.policy))
-
-    def touched(self, revision: str, since: str) -> list[str] | None:
-        """DAG files that may behave differently than at ``since``; None: any may. From any thread."""
-        touched = self.source.admission.explained(revision, since).impact.touched
-        return None if touched is None else sorted(touched)
 
     def describe(self) -> dict[str, Any]:
         return status.of_source(self.source, self.publisher, self.ledger.record, self.announcer)

@@ -6,6 +6,7 @@ import logging
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gitsync.controller.announce import Announcer
+    from gitsync.controller.barrier import Barrier
     from gitsync.controller.candidate import Candidate
     from gitsync.controller.database import Database
     from gitsync.controller.fleet import Fleet, Pod
     from gitsync.controller.kube import Cluster
     from gitsync.controller.ledger import Ledger
     from gitsync.controller.record import Record
+    from gitsync.controller.windows import Windows
     from gitsync.settings import LockSettings
 
     AskForRuns = Callable[[], tuple[BlockingRun, ...]]
@@ -42,8 +45,10 @@ class Publisher:
     """Decides on one source's candidates. Used by the controller's thread only, and only while it leads."""
 
     policy: Policy
+    windows: Windows
     lock: LockSettings
     database: Database
+    barrier: Barrier
     fleet: Fleet
     cluster: Cluster
     ledger: Ledger
@@ -95,6 +100,23 @@ class Publisher:
             self._failed_flip = (candidate, str(error), time.monotonic() + self.flip_retry)
         else:
             self.patience.start_over()
+            self._wait_until_serialized()
+
+    def _wait_until_serialized(self) -> None:
+        """Where Airflow pins no run, one that starts now must not have the old structure and the new code."""
+        flips = self.fleet.flipped_at(self.cluster.pods(), "dag-processor")
+        if self.policy.versioned or self.ledger.ours.previous is None or not flips:
+            return
+        flipped_at = max(map(datetime.fromisoformat, flips))
+        limit = self.lock.serialize_within
+        try:
+            files = self.facts.impact.touched
+            left = self.barrier.wait_serialized(files, flipped_at=flipped_at, limit=limit)
+        except DatabaseError as error:
+            self.announcer.unserialized(str(error))
+        else:
+            if left:
+                self.announcer.unserialized(f"not within {limit:g} s: {', '.join(sorted(left)[:3])}")
 
     def _let_unused_go(self) -> None:
         """Tell members which revisions runs still need; a callback may come after its run, so the previous one too."""
@@ -161,6 +183,7 @@ class Publisher:
             record.revision,
             impact=candidate.impact if candidate is not None and measured else Impact(),
             waited=record.waited + self.patience.waited,
+            closed=self.windows.closed(datetime.now(UTC)),
             suspended=record.orders.suspended,
             ordered=record.orders.publish_by if record.orders.publish == wanted else None,
             obstacle=self._backing_off(wanted),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitsync import metrics
 from gitsync.controller.announce import now
 from gitsync.controller.watch import Watch
-from gitsync.errors import GitSyncError, Refused, RemoteError
+from gitsync.errors import GateError, GitSyncError, Refused, RemoteError
 
 if TYPE_CHECKING:
     from gitsync.controller.admission import Admission
@@ -69,6 +69,7 @@ class Source(threading.Thread):
         self._failures = 0
         self._next_look = 0.0
         self._woken = threading.Event()
+        self._stopping = False
 
     def want(self, wanted: Wanted) -> None:
         """From the controller's thread, at every tick."""
@@ -81,15 +82,27 @@ class Source(threading.Thread):
         self._next_look = 0.0
         self._woken.set()
 
+    def _judge_again(self) -> None:
+        """What was refused may pass with other keys."""
+        self._judged = None
+        self.look_soon()
+
     def run(self) -> None:
         mounted = (*self.settings.credentials.files(), *self.settings.signatures.files())
-        Watch(mounted, self.look_soon).start()
-        while True:
+        watch = Watch(mounted, self._judge_again)
+        watch.start()
+        while not self._stopping:
             self._woken.wait(self._rest())
             self._woken.clear()
             wanted = self._wanted
-            if wanted.active:
+            if wanted.active and not self._stopping:
                 self._turn(wanted)
+        watch.stop()
+
+    def stop(self) -> None:
+        """End after what is under way; from any thread."""
+        self._stopping = True
+        self._woken.set()
 
     def _rest(self) -> float | None:
         return max(0.0, self._next_look - time.monotonic()) if self._wanted.active else None
@@ -160,7 +173,7 @@ class Source(threading.Thread):
         longest = max(self.settings.period, LONGEST_RETRY_SECONDS)
         self._schedule(min(FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 16), longest))
         metrics.FETCHES.labels(self.settings.name, "error").inc()
-        reason = error.reason if isinstance(error, RemoteError | Refused) else "FetchFailed"
+        reason = _reason(error)
         if self.trouble is None or self.trouble.message != str(error):
             # Said once, not at every retry.
             self._announcer.failed(reason, str(error))
@@ -168,3 +181,10 @@ class Source(threading.Thread):
 
     def _schedule(self, pause: float) -> None:
         self._next_look = time.monotonic() + pause * random.uniform(1.0, 1.1)  # noqa: S311 - spreads load
+
+
+def _reason(error: GitSyncError) -> str:
+    """A CamelCase word for Events and metrics."""
+    if isinstance(error, RemoteError | Refused):
+        return error.reason
+    return "GateUnavailable" if isinstance(error, GateError) else "FetchFailed"

@@ -73,7 +73,7 @@ class Gatekeeper:
         ``tree`` and ``base_tree`` are whole trees. ``touched`` holds the DAG files, relative to the DAG folder, whose
         closure differs from the base's; None: all. Raises GateError when there is no answer: the candidate then waits.
         """
-        if self._options.policy == "off" and not self._options.check:
+        if not self._options.asks:
             return None
         environment = self._environment(self._client.ask({"do": "about"}, ABOUT_SECONDS)["about"])
         key = _digest([base_revision, self._options.as_json()])

@@ -52,6 +52,11 @@ class GateOptions:
             if not re.fullmatch(r"[\w.-]+", name):
                 raise ValueError(f"gate stand-in {name!r} must consist of letters, digits, '_', '.' and '-'")
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to ask the gate."""
+        return self.policy != "off" or bool(self.check)
+
     @classmethod
     def of(cls, given: dict[str, Any]) -> GateOptions:
         """From JSON. Raises TypeError for an unknown key and ValueError for a wrong value."""

@@ -22,6 +22,7 @@ from gitsync.controller.fleet import Fleet, Pod
 from gitsync.controller.ledger import Ledger
 from gitsync.controller.publisher import Publisher
 from gitsync.controller.record import Record
+from gitsync.controller.windows import Windows
 from gitsync.decide import BlockingRun, Policy, Scope
 from gitsync.errors import DatabaseError, GitSyncError, HoldTimeout, Superseded
 from gitsync.protocol import Directive, Report
@@ -181,7 +182,8 @@ class ModelController:
         )
         self.publisher = Publisher(
             policy=Policy(scope=Scope.GLOBAL),  # the barrier is Airflow's affair, so not part of this model
-            lock=LockSettings(), database=cast("Any", ModelDatabase(world)),
+            windows=Windows(), lock=LockSettings(),
+            database=cast("Any", ModelDatabase(world)), barrier=cast("Any", None),
             fleet=self.fleet, cluster=self.cluster, ledger=self.ledger, announcer=announcer, flip_retry=0,
         )  # fmt: skip
 

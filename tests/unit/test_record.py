@@ -71,6 +71,11 @@ def test_orders_that_cannot_be(verb: Verb, argument: str | None, candidate: str 
         ordered(Orders(), verb, who="ann", argument=argument, candidate=candidate)
 
 
+def test_a_rollback_ends_a_suspension() -> None:
+    suspended = Orders(suspended="suspended by ann")
+    assert ordered(suspended, Verb.ROLLBACK, who="bob", argument=OLD, candidate=None).suspended is None
+
+
 class Clock:
     now = 100.0
 

@@ -26,6 +26,15 @@ def test_a_good_file_with_a_value_from_the_environment(tmp_path: Path) -> None:
     assert (source.repo, source.period) == ("https://git.example.org/dags.git", 5)
 
 
+def test_off_is_a_word_everywhere(tmp_path: Path) -> None:
+    file = tmp_path / "gitsync.yaml"
+    off = "gate: {policy: off}, signatures: {mode: off}, clone: {submodules: off, gc: off}, policy: {versioned: false}"
+    file.write_text(GOOD.replace("period: 5", off))
+    source = load(file, {"HOST": "git.example.org"}).sources[0]
+    assert (source.gate.policy, source.signatures.mode, source.clone.submodules, source.clone.gc) == ("off",) * 4
+    assert source.policy.versioned is False
+
+
 @pytest.mark.parametrize("written", ["off", '"off"'])
 def test_off_is_off_as_people_write_it(tmp_path: Path, written: str) -> None:
     file = tmp_path / "gitsync.yaml"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.controller.admission import Admission
+from gitsync.controller import build
 from gitsync.controller.announce import Announcer
 from gitsync.controller.source import Source, Wanted
-from gitsync.git.mirror import Mirror
+from gitsync.impact.cache import FactCache
 from gitsync.settings import SourceSettings
 from tests.waiting import eventually
 
@@ -51,20 +51,24 @@ Start = Callable[..., Watched]
 
 
 @pytest.fixture
-def start(upstream: Upstream, tmp_path: Path) -> Start:
-    def begin(volume: str = "mirror.git", **wanted: object) -> Watched:
-        settings = SourceSettings.model_validate(
-            {"name": "dags", "repo": str(upstream.path), "ref": "main", "period": 3600, **wanted}
-        )
-        mirror = Mirror(tmp_path / volume)
-        mirror.prepare()
+def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
+    sources: list[Source] = []
+
+    def begin(volume: str = "volume", **wanted: object) -> Watched:
+        base = {"name": "dags", "repo": str(upstream.path), "ref": "main", "period": 3600, "gate": {"policy": "off"}}
+        settings = SourceSettings.model_validate({**base, **wanted})
         events: list[str] = []
         announcer = Announcer("dags", lambda reason, _message, **_kind: events.append(reason))
-        source = Source(settings, mirror, Admission(settings=settings, mirror=mirror), announcer)
+        root = tmp_path / volume
+        source = build.source(settings, announcer, build.Volume(root, root / "gate.sock", FactCache(root / "facts")))
         source.start()
+        sources.append(source)
         return Watched(source, events)
 
-    return begin
+    yield begin
+    for source in sources:
+        source.stop()
+        source.join()
 
 
 def test_a_push_becomes_the_candidate_only_while_we_lead(upstream: Upstream, start: Start) -> None:
@@ -134,6 +138,26 @@ def test_a_rewritten_branch_is_named(upstream: Upstream, start: Start, policy: s
         assert watched.candidate() == second
 
 
+def test_an_impact_names_the_dags_that_a_helper_is_imported_by(upstream: Upstream, start: Start) -> None:
+    dag = "from airflow.sdk import dag\n"
+    published = upstream.commit(**{"one.py": dag + "import helper\n", "two.py": dag, "helper.py": ""})
+    watched = start()
+    watched.source.want(Wanted(active=True, published=published))
+    watched.wait_for(upstream.commit(**{"helper.py": "HELP = 1\n", "README.md": "words"}))
+    assert watched.source.candidate is not None
+    assert watched.source.candidate.impact.touched == frozenset({"one.py"})
+    watched.wait_for(upstream.commit(**{"helper.py": "", "README.md": "other words"}))
+    assert watched.source.candidate.impact.touched == frozenset()
+
+
+def test_a_gate_that_does_not_answer_makes_the_candidate_wait(upstream: Upstream, start: Start) -> None:
+    upstream.commit(dag="one")
+    watched = start(gate={"policy": "strict"})
+    watched.source.want(Wanted(active=True))
+    assert "no gate answers at" in watched.wait_refused("GateUnavailable")
+    assert watched.candidate() is None
+
+
 def test_an_operators_revision_comes_instead_of_the_refs(upstream: Upstream, start: Start) -> None:
     old = upstream.commit(dag="one")
     new = upstream.commit(dag="two")
@@ -147,7 +171,7 @@ def test_an_operators_revision_comes_instead_of_the_refs(upstream: Upstream, sta
 def test_what_is_published_is_fetched_onto_a_new_volume(upstream: Upstream, start: Start) -> None:
     published = upstream.commit(dag="one")
     new = upstream.commit(dag="two")
-    watched = start("another.git")
+    watched = start("another")
     watched.source.want(Wanted(active=True, published=published))
     watched.wait_for(new)
     assert watched.source.mirror.exported(published)
@@ -181,3 +205,17 @@ def test_an_unsigned_revision_is_refused_unless_an_operator_vouches(
     assert watched.candidate() is None
     watched.source.want(Wanted(active=True, instead=revision))
     watched.wait_for(revision)
+
+
+def test_changed_keys_make_it_judge_again(upstream: Upstream, start: Start, tmp_path: Path) -> None:
+    signers = tmp_path / "signers"
+    signers.touch()
+    upstream.commit(dag="one")
+    watched = start(signatures={"mode": "commit", "ssh_allowed_signers": str(signers)})
+    watched.source.want(Wanted(active=True))
+    watched.wait_refused("Unsigned")
+    before = watched.events.count("Unsigned")
+    eventually(
+        lambda: signers.write_text(f"{signers.read_text()}# a key\n") and watched.events.count("Unsigned") > before,
+        "it is judged again",
+    )
