@@ -76,3 +76,14 @@ class GateError(GitSyncError):
 
 class GateLost(GateError):
     """The gate ended before it answered: once may be chance, more often is the candidate's doing."""
+
+
+class NotDelivered(GitSyncError):
+    """Somebody could not be told what has happened: it is tried again, for a while.
+
+    ``retry_after``: seconds to wait first, where the receiver has said so.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

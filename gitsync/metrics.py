@@ -18,6 +18,7 @@ DEFERRED_SECONDS = Gauge("gitsync_deferred_seconds", "How long the candidate has
 BLOCKING_RUNS = Gauge("gitsync_blocking_runs", "DAG runs that defer the candidate", ["source"])
 MEMBERS = Gauge("gitsync_members", "Pods that carry a sidecar", ["state"])
 WEBHOOKS = Counter("gitsync_webhooks", "Webhooks of Git hosts, by what became of them", ["source", "outcome"])
+NOTICES = Counter("gitsync_notices", "Notices to others, by what became of them", ["source", "sink", "outcome"])
 HOLD_SECONDS = Histogram(
     "gitsync_hold_seconds",
     "How long no task could start",

@@ -11,12 +11,13 @@ import hashlib
 import hmac
 import json
 import re
-from base64 import b64decode, b64encode
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
+
+from gitsync.signing import signature
 
 # Gitea and Forgejo send GitHub's headers as well, so theirs are looked for first.
 _EVENT_HEADERS = {
@@ -126,12 +127,10 @@ def _gitlab(headers: Mapping[str, str], body: bytes, secret: bytes) -> bool:
     if (signatures := headers.get("webhook-signature")) is None:
         return _same(headers.get("x-gitlab-token", ""), secret.decode(errors="surrogateescape"))
     try:
-        key = b64decode(secret.removeprefix(b"whsec_"), validate=True)
+        wanted = signature(secret, headers.get("webhook-id", ""), headers.get("webhook-timestamp", ""), body)
     except ValueError:
         return False
-    signed = f"{headers.get('webhook-id', '')}.{headers.get('webhook-timestamp', '')}."
-    wanted = hmac.new(key, signed.encode(errors="surrogateescape") + body, hashlib.sha256).digest()
-    return any(_same(given, f"v1,{b64encode(wanted).decode()}") for given in signatures.split())
+    return any(_same(given, wanted) for given in signatures.split())
 
 
 def _same(given: str, wanted: str) -> bool:

@@ -12,9 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsync.errors import CandidateRefused, GitSyncError
+from gitsync.errors import CandidateRefused, NotDelivered, SettingsError
 from gitsync.log import configure, redacted
-from gitsync.standalone import arguments, sinks
+from gitsync.notify.command import Command
+from gitsync.notify.notice import Kind, Notice
+from gitsync.notify.webhook import Webhook
+from gitsync.standalone import arguments
 from gitsync.standalone.hooks import Follower
 from gitsync.standalone.loop import Loop
 from gitsync.standalone.notes import Notes
@@ -25,6 +28,7 @@ from gitsync.standalone.user import add_user
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitsync.notify.notice import Sink
     from gitsync.standalone.options import Options
 
 log = logging.getLogger(__name__)
@@ -75,28 +79,37 @@ def _gate(options: Options, revision: str, tree: Path) -> None:
     """Have the pre-publish hook look at a staged tree. Raises CandidateRefused."""
     if not options.pre_publish_exechook_command:
         return
+    hook = (options.pre_publish_exechook_command,)
+    command = Command(command=hook, trees=tree.parent, timeout=options.pre_publish_exechook_timeout)
     try:
-        sinks.execute(options.pre_publish_exechook_command, revision, tree, options.pre_publish_exechook_timeout)
-    except GitSyncError as error:
+        command.run(revision, arguments.leaf(options.repo))
+    except NotDelivered as error:
         raise CandidateRefused(str(error)) from error
 
 
 def _followers(options: Options, sync: Sync) -> list[Follower]:
     followers = []
     if options.exechook_command:
-        call = partial(_execute, options, sync)
-        followers.append(Follower("exechook", call, options.exechook_backoff))
+        hook = (options.exechook_command,)
+        command = Command(command=hook, trees=sync.store.revisions, timeout=options.exechook_timeout)
+        followers.append(Follower("exechook", partial(_tell, options, command), options.exechook_backoff))
     if options.webhook_url:
-        call = partial(
-            sinks.call, options.webhook_url, options.webhook_method, options.webhook_success_status,
-            options.webhook_timeout,
-        )  # fmt: skip
-        followers.append(Follower("webhook", call, options.webhook_backoff))
+        followers.append(Follower("webhook", partial(_tell, options, _webhook(options)), options.webhook_backoff))
     return followers
 
 
-def _execute(options: Options, sync: Sync, revision: str) -> None:
-    sinks.execute(options.exechook_command, revision, sync.store.revisions / revision, options.exechook_timeout)
+def _webhook(options: Options) -> Webhook:
+    try:
+        return Webhook(
+            url=options.webhook_url, method=options.webhook_method, timeout=options.webhook_timeout,
+            success_status=options.webhook_success_status, secret_file=options.webhook_secret_file,
+        )  # fmt: skip
+    except ValueError as error:
+        raise SettingsError(f"--webhook-{error}") from error
+
+
+def _tell(options: Options, sink: Sink, revision: str) -> None:
+    sink.send(Notice(kind=Kind.PUBLISHED, source=arguments.leaf(options.repo), revision=revision))
 
 
 def _serve(options: Options, state: State, followers: Sequence[Follower]) -> None:

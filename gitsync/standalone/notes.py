@@ -1,15 +1,18 @@
-"""Files that say how it goes: one touched after each publication, one that holds the last error while there is one."""
+"""Files that say how it goes, as upstream git-sync writes them."""
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
+
+from gitsync.errors import GitSyncError, NotDelivered
+from gitsync.notify.files import ErrorFile, TouchFile
+from gitsync.notify.notice import Kind, Notice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitsync.errors import GitSyncError
+    from gitsync.notify.notice import Sink
 
 log = logging.getLogger(__name__)
 
@@ -18,27 +21,24 @@ class Notes:
     """Neither file is worth a failed sync: what cannot be written is logged."""
 
     def __init__(self, touch_file: Path | None, error_file: Path | None) -> None:
-        self._touch_file = touch_file
-        self._error_file = error_file
+        self._touch_file = TouchFile(path=touch_file) if touch_file is not None else None
+        self._error_file = ErrorFile(path=error_file) if error_file is not None else None
 
     def succeeded(self, *, changed: bool) -> None:
-        try:
-            if self._touch_file is not None and changed:
-                self._touch_file.parent.mkdir(parents=True, exist_ok=True)
-                self._touch_file.touch()
-            if self._error_file is not None:
-                self._error_file.unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("note.failed", extra={"file": error.filename, "error": error.strerror})
+        notice = Notice(kind=Kind.PUBLISHED, source="")
+        if changed:
+            _send(self._touch_file, notice)
+        _send(self._error_file, notice)
 
     def failed(self, error: GitSyncError) -> None:
-        if self._error_file is None:
-            return
-        document = {"Msg": "sync failed", "Err": str(error), "Args": {"reason": getattr(error, "reason", "")}}
-        try:
-            self._error_file.parent.mkdir(parents=True, exist_ok=True)
-            following = self._error_file.with_name(f".{self._error_file.name}.next")
-            following.write_text(json.dumps(document) + "\n")
-            following.replace(self._error_file)  # whole at every moment
-        except OSError as cause:
-            log.warning("note.failed", extra={"file": cause.filename, "error": cause.strerror})
+        reason = getattr(error, "reason", "")
+        _send(self._error_file, Notice(kind=Kind.FAILED, source="", message=str(error), reason=reason))
+
+
+def _send(sink: Sink | None, notice: Notice) -> None:
+    if sink is None:
+        return
+    try:
+        sink.send(notice)
+    except NotDelivered as error:
+        log.warning("note.failed", extra={"error": str(error)})

@@ -168,6 +168,7 @@ class Seen:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @contextmanager
@@ -176,14 +177,15 @@ def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]], port: 
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, body = answer(Seen(self.command, self.path, dict(self.headers)))
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, headers, body = answer(Seen(self.command, self.path, dict(self.headers), sent))
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body.encode()))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body.encode())
 
-        do_POST = do_GET  # noqa: N815 - the name is the library's
+        do_POST = do_PUT = do_GET  # noqa: N815 - the names are the library's
 
         def log_message(self, *_: object) -> None:
             pass

@@ -1,0 +1,70 @@
+"""A command of the operator's, run in the tree of a revision."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
+from typing import TYPE_CHECKING, ClassVar
+
+from gitsync.errors import NotDelivered
+from gitsync.notify.notice import Kind
+
+if TYPE_CHECKING:
+    from gitsync.notify.notice import Notice
+
+_SECRET = re.compile("(GITSYNC|GIT_SYNC)_.*(PASSWORD|CREDENTIAL|PRIVATE_KEY)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Has the whole environment but our secrets, and `GITSYNC_HASH`, `GITSYNC_REVISION` and `GITSYNC_SOURCE`."""
+
+    label: ClassVar = "command"
+
+    command: tuple[str, ...]
+    """The program and its arguments; no shell is between."""
+    trees: Path
+    """Directory with the tree of each revision, in which the command runs."""
+    timeout: float = 30.0
+    """Seconds until it is killed with all it has started."""
+
+    def wants(self, notice: Notice) -> bool:
+        return notice.kind is Kind.PUBLISHED
+
+    def send(self, notice: Notice) -> None:
+        self.run(notice.revision or "", notice.source)
+
+    def run(self, revision: str, source: str) -> None:
+        """Raises NotDelivered when the command fails, hangs or cannot be run."""
+        name = self.command[0]
+        status = self._status(revision, source)
+        if status is None:
+            raise NotDelivered(f"{name} took longer than {self.timeout:g} s for {revision[:12]}")
+        if status:
+            raise NotDelivered(f"{name} failed for {revision[:12]} with status {status}")
+
+    def _status(self, revision: str, source: str) -> int | None:
+        """How the command ended; None: it had to be killed."""
+        environment = {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
+        environment |= {"GITSYNC_HASH": revision, "GITSYNC_REVISION": revision, "GITSYNC_SOURCE": source}
+        try:
+            process = subprocess.Popen(
+                self.command, cwd=self.trees / revision, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise NotDelivered(f"cannot run {self.command[0]} for {revision[:12]}: {error.strerror}") from error
+        try:
+            return process.wait(self.timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
