@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Job = tuple[str, "Callable[[], bytes]"]
 """A name, and work to do in a process of its own, which gives its report."""
 
-NICE = 19
-"""What watches must get its turn, however many are watched."""
+NICE = 5
+"""What watches must get its turn, however many are watched; more would starve them beside other work."""
 WATCH_SECONDS = 0.05
 LONGEST_ANSWER = 4 << 20
 TAIL_LINES = 12
