@@ -18,6 +18,7 @@ from gitsync.git.clone import Clone
 from gitsync.git.credentials import Credentials
 from gitsync.git.policy import TreePolicy
 from gitsync.git.signatures import Signatures
+from gitsync.notify.options import NotifyOptions
 from gitsync.server.webhooks import WebhookOptions
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class SourceSettings(_Settings):
     gate: GateOptions = GateOptions()
     windows: Windows = Windows()
     webhook: WebhookOptions | None = None
+    """Who may say that the ref has moved; without it only the period counts."""
+    notify: NotifyOptions = NotifyOptions()
     policy: PolicySettings = PolicySettings()
 
 

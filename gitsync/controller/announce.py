@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitsync import metrics
 from gitsync.decide import Action
+from gitsync.notify.notice import Kind, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +29,17 @@ def short(revision: str | None) -> str:
     return (revision or "nothing")[:12]
 
 
+def _nobody(_notice: Notice) -> None:
+    """Nobody else is told."""
+
+
 class Announcer:
-    def __init__(self, source: str, event: Callable[..., None]) -> None:
+    """For one source. ``event`` makes a Kubernetes Event, ``tell`` tells everyone else."""
+
+    def __init__(self, source: str, event: Callable[..., None], tell: Callable[[Notice], None] = _nobody) -> None:
         self._source = source
         self._event = event
+        self._tell = tell
         self._said: tuple[Action, str | None, bool] | None = None
         self._deferred_from: float | None = None
         self.deferred_since: str | None = None
@@ -46,15 +54,23 @@ class Announcer:
         metrics.BLOCKING_RUNS.labels(self._source).set(len(decision.blocking))
         metrics.DEFERRED_SECONDS.labels(self._source).set(waited)
         silent = sum(member.silent for member in facts.members)
-        metrics.MEMBERS.labels("silent").set(silent)
-        metrics.MEMBERS.labels("reporting").set(len(facts.members) - silent)
+        metrics.MEMBERS.labels(self._source, "silent").set(silent)
+        metrics.MEMBERS.labels(self._source, "reporting").set(len(facts.members) - silent)
         said = (decision.action, facts.candidate, decision.passing)
         if deferred and said != self._said:
-            fields = {"source": self._source, "revision": facts.candidate, "reason": decision.reason}
-            log.info("deferred", extra=fields)
-            if not decision.passing:
-                self._event("Deferred", f"{self._source} {short(facts.candidate)}: {decision.reason}")
+            self._deferred(decision, facts.candidate)
         self._said = said
+
+    def _deferred(self, decision: Decision, candidate: str | None) -> None:
+        log.info("deferred", extra={"source": self._source, "revision": candidate, "reason": decision.reason})
+        if decision.passing:
+            return
+        self._event("Deferred", f"{self._source} {short(candidate)}: {decision.reason}")
+        runs = tuple(f"{run.dag_id} {run.run_id}" for run in decision.blocking)
+        self._notice(Kind.DEFERRED, candidate, decision.reason, runs=runs)
+
+    def _notice(self, kind: Kind, revision: str | None, message: str = "", **more: Any) -> None:  # noqa: ANN401
+        self._tell(Notice(kind=kind, source=self._source, revision=revision, message=message, **more))
 
     def published(self, record: Record) -> None:
         metrics.PUBLICATIONS.labels(self._source, "published").inc()
@@ -62,6 +78,7 @@ class Announcer:
         metrics.EPOCH.labels(self._source).set(record.epoch)
         log.info("published", extra={"source": self._source, "revision": record.revision, "epoch": record.epoch})
         self._event("Published", f"{self._source} {short(record.revision)} is epoch {record.epoch} on every pod")
+        self._notice(Kind.PUBLISHED, record.revision, epoch=record.epoch)
 
     def undone(self, record: Record, why: str) -> None:
         metrics.PUBLICATIONS.labels(self._source, "undone").inc()
@@ -69,15 +86,18 @@ class Announcer:
         log.error("undone", extra=fields)
         message = f"{self._source} {short(record.revision)} was taken back to {short(record.previous)}: {why}"
         self._event("FlipFailed", message, warning=True)
+        self._notice(Kind.UNDONE, record.revision, why, epoch=record.epoch)
 
     def refused(self, revision: str, reason: str, why: str) -> None:
         metrics.REFUSALS.labels(self._source, reason).inc()
         log.warning("refused", extra={"source": self._source, "revision": revision, "reason": reason, "why": why})
         self._event(reason, f"{self._source}: {why}", warning=True)
+        self._notice(Kind.REFUSED, revision, why, reason=reason)
 
     def failed(self, reason: str, why: str) -> None:
         log.warning("fetch.failed", extra={"source": self._source, "reason": reason, "error": why})
         self._event(reason, f"{self._source}: {why}", warning=True)
+        self._notice(Kind.FAILED, None, why, reason=reason)
 
     def rewritten(self, what: str) -> None:
         log.warning("rewritten", extra={"source": self._source, "what": what})

@@ -21,6 +21,7 @@ from gitsync.gate.client import GateClient
 from gitsync.gate.keeper import Gatekeeper
 from gitsync.git.mirror import Mirror
 from gitsync.impact.cache import FactCache
+from gitsync.notify.notifier import Notifier
 from gitsync.server.app import Server
 from gitsync.server.surface import Surface, Tokens
 from gitsync.trees.store import Store
@@ -58,7 +59,9 @@ def controller(settings: Settings, identity: Identity, root: Path, gate: Path) -
 
 
 def _pipeline(wanted: SourceSettings, settings: Settings, cluster: Cluster, volume: Volume) -> Pipeline:
-    announcer = Announcer(wanted.name, cluster.event)
+    notifier = Notifier(wanted.notify.sinks())
+    notifier.start()
+    announcer = Announcer(wanted.name, cluster.event, notifier.tell)
     # A pod that lags behind splits runs unless Airflow pins them.
     fence_after = settings.fleet.fence_after if wanted.policy.versioned else None
     fleet = Fleet(silent_after=settings.fleet.silent_after, fence_after=fence_after)
@@ -104,6 +107,7 @@ def server(controller: Controller, tokens: Tokens, port: int) -> Server:
         fleets={name: pipeline.fleet for name, pipeline in pipelines.items()},
         mirrors={name: pipeline.source.mirror.directory for name, pipeline in pipelines.items()},
         refs={name: pipeline.source.settings.ref for name, pipeline in pipelines.items()},
+        webhooks={name: hook for name, pipeline in pipelines.items() if (hook := pipeline.source.settings.webhook)},
         status=controller.status,
         look=controller.look,
         order=lambda source, verb, argument, who: controller.order(source, Verb(verb), argument, who),

@@ -37,7 +37,7 @@ def dev(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> UnderTest
 
 @pytest.fixture(scope="session")
 def unlocked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> UnderTest:
-    """A second prefix in the namespace: awkward passwords, the lock off, the bundle unversioned."""
+    """A second prefix in the namespace: awkward passwords, two sources, the lock off, bundles unversioned."""
     overlay = unlocked_overlay(tmp_path_factory.mktemp("overlays"))
     instance = Instance(cluster, overlay)
     options = [option for name in PASSWORDS for option in ("--value", f"{name}={AWKWARD}")]
@@ -47,19 +47,24 @@ def unlocked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Unde
         instance.wait_until_ready(current, only="git-server")
         under_test = UnderTest.connect(instance, tmp_path_factory.mktemp("unlocked") / "dags")
         under_test.push_lock_dag("one")
+        under_test.push_elsewhere("extra", extra="one")
         instance.wait_until_ready(current)
     return under_test
 
 
 def unlocked_overlay(directory: Path) -> Path:
-    """`overlays/dev` under another name, with two settings changed."""
+    """`overlays/dev` under another name, with a second source, and two settings changed."""
     overlay = directory / "unlocked"
     shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
     base = os.path.relpath(CHECKOUT / "base", overlay.resolve())
     replace(overlay / "kustomization.yaml", "../../base", base)
     replace(overlay / "kustomization.yaml", "dev-", "unlocked-")
     replace(overlay / "kustomization.yaml", "kube-airflow/instance: dev", "kube-airflow/instance: unlocked")
-    replace(overlay / "gitsync.yaml", "    period: 5\n", "    period: 5\n    policy: {scope: off, versioned: false}\n")
+    settings = (overlay / "gitsync.yaml").read_text()
+    first = settings[settings.index("  - name: dags") : settings.index("database:")]
+    first = first.replace("    period: 5\n", "    period: 5\n    policy: {scope: off, versioned: false}\n")
+    second = first.replace("name: dags", "name: extra").replace("ref: main", "ref: extra")
+    (overlay / "gitsync.yaml").write_text(f"sources:\n{first}{second}{settings[settings.index('database:') :]}")
     with (overlay / "kustomization.yaml").open("a") as kustomization:
         kustomization.write(UNVERSIONED)
     return overlay
@@ -73,6 +78,24 @@ UNVERSIONED = """
       metadata: {name: dags}
       data:
         AIRFLOW__DAG_PROCESSOR__DISABLE_BUNDLE_VERSIONING: "True"
+        AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST: >-
+          [{"name": "dags", "classpath": "gitsync.airflow.GitSyncBundle", "kwargs": {"root": "/dags/dags"}},
+          {"name": "extra", "classpath": "gitsync.airflow.GitSyncBundle", "kwargs": {"root": "/dags/extra"}}]
+  - target: {kind: Deployment|StatefulSet, name: dag-processor|worker|triggerer}
+    patch: |-
+      apiVersion: apps/v1
+      kind: any
+      metadata: {name: any}
+      spec:
+        template:
+          spec:
+            initContainers:
+              - name: gitsync
+                args:
+                  - sidecar
+                  - --controller=http://$(GITSYNC_HOST):8080
+                  - --source=dags=/dags/dags
+                  - --source=extra=/dags/extra
 """
 
 

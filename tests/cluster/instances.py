@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 PATIENCE = 420.0
 """Seconds to wait for what should take a few: the machine may be slow, and no test is about speed."""
 DAGS = Path(__file__).parent / "dags"
+SAYING = """
+from airflow.sdk import dag, task
+
+@dag(schedule=None)
+def {name}():
+    @task
+    def say():
+        return "{mark}"
+    say()
+
+{name}()
+"""
 AUTHOR = git.Actor("DAG author", "author@example.org")
 
 
@@ -70,6 +83,16 @@ class UnderTest:
         self.commits.append(revision)
         return revision
 
+    def push_elsewhere(self, branch: str, **marks: str) -> str:
+        """Have ``branch`` hold DAGs that say ``marks`` and nothing else; the new revision."""
+        with tempfile.TemporaryDirectory() as directory, git.Repo.init(directory) as repo:
+            for name, mark in marks.items():
+                Path(directory, f"{name}.py").write_text(SAYING.format(name=name, mark=mark))
+                repo.index.add([f"{name}.py"])
+            revision = repo.index.commit("Change DAGs", author=AUTHOR, committer=AUTHOR).hexsha
+            repo.create_remote("origin", self.clone.remote().url).push(f"+HEAD:refs/heads/{branch}").raise_if_error()
+        return revision
+
     def push_lock_dag(self, mark: str) -> str:
         """Push the two-task DAG, whose every file says ``mark``."""
         names = ("lock", "lock_helper")
@@ -84,14 +107,14 @@ class UnderTest:
         source: dict[str, Any] = document["sources"][0]
         return source
 
-    def published(self) -> str | None:
-        record = self.record()
+    def published(self, source: str = "dags") -> str | None:
+        record = self.record(source)
         return record["revision"] if record["phase"] == "published" else None
 
-    def record(self) -> dict[str, Any]:
+    def record(self, source: str = "dags") -> dict[str, Any]:
         """The record of what is published, as the controllers agree on it."""
         found = self.instance.get("configmap", f"{self.instance.name}-gitsync-state")
-        record: dict[str, Any] = json.loads(found["data"]["dags"])
+        record: dict[str, Any] = json.loads(found["data"][source])
         return record
 
     def wait_published(self, revision: str) -> None:

@@ -5,27 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.cluster.instances import eventually
+from tests.cluster.instances import SAYING, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
 
-NEW_DAG = """
-from airflow.sdk import dag, task
-
-@dag(schedule=None)
-def pushed():
-    @task
-    def say():
-        return "pushed"
-    say()
-
-pushed()
-"""
-
 
 def test_a_pushed_dag_is_listed_and_runs_on_a_celery_worker(dev: UnderTest) -> None:
-    revision = dev.push(pushed=NEW_DAG)
+    revision = dev.push(pushed=SAYING.format(name="pushed", mark="pushed"))
     dev.wait_published(revision)
     dev.wait_listed("pushed", revision)
     run = dev.airflow.trigger("pushed")

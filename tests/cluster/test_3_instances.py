@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.cluster.conftest import AWKWARD, PASSWORDS
+from tests.cluster.instances import eventually
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
@@ -24,6 +25,19 @@ def test_the_second_instance_runs_with_any_password(unlocked: UnderTest) -> None
     for name in PASSWORDS:
         where, key = name.split("/")
         assert unlocked.instance.secret(where, key) == AWKWARD
+
+
+def test_a_second_source_is_a_bundle_of_its_own(unlocked: UnderTest) -> None:
+    first, dags = unlocked.published("extra"), unlocked.published()
+    assert first != dags
+    second = unlocked.push_elsewhere("extra", extra="two")
+    eventually(lambda: unlocked.published("extra") == second, "the second source is published", unlocked.findings)
+    assert unlocked.published() == dags
+    unlocked.wait_known("extra")
+    assert unlocked.airflow.ask("GET", "/dags/extra")["bundle_name"] == "extra"
+    run = unlocked.airflow.trigger("extra")
+    unlocked.wait_run(run, "extra")
+    assert unlocked.result(run, "say", "extra") in ("one", "two")
 
 
 def test_pod_security_is_enforced(dev: UnderTest) -> None:

@@ -5,23 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.instances import eventually
+from tests.cluster.instances import SAYING, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
-
-OTHER_DAG = """
-from airflow.sdk import dag, task
-
-@dag(schedule=None)
-def other():
-    @task
-    def say():
-        return "MARK"
-    say()
-
-other()
-"""
 
 
 def order(dev: UnderTest, *words: str) -> str:
@@ -40,7 +27,7 @@ def test_only_runs_of_touched_dags_are_waited_for(dev: UnderTest) -> None:
     dev.wait_published(old)
     dev.wait_listed("lock", old)
     run = dev.start()
-    other = dev.push(other=OTHER_DAG)
+    other = dev.push(other=SAYING.format(name="other", mark="first"))
     dev.wait_published(other)
 
     helper = dev.push(lock_helper='MARK = "helped"\n')
@@ -69,7 +56,7 @@ def test_a_commit_that_does_not_import_reaches_no_pod(dev: UnderTest) -> None:
     assert "no_such_package" in found["message"]
     assert dev.published() == published
     assert all(broken not in (member["current"], member["staged"]) for member in dev.status()["members"])
-    cure = dev.push(broken=OTHER_DAG.replace("other", "broken"))
+    cure = dev.push(broken=SAYING.format(name="broken", mark="cured"))
     dev.wait_published(cure)
     assert dev.status()["refused"] is None
 
@@ -79,7 +66,7 @@ def test_operators_suspend_publish_roll_back_and_resume(dev: UnderTest) -> None:
     followed; 4. the controller is replaced, and the orders hold; 5. resumed: the branch's head is published."""
     first = dev.published() or ""
     order(dev, "suspend", "quarter's end", "--who", "ann")
-    second = dev.push(other=OTHER_DAG.replace("MARK", "second"))
+    second = dev.push(other=SAYING.format(name="other", mark="second"))
     words = "suspended by ann: quarter's end"
     eventually(lambda: dev.status()["decision"]["reason"] == words, "it says who suspended", dev.findings)
     assert dev.published() == first
@@ -90,7 +77,7 @@ def test_operators_suspend_publish_roll_back_and_resume(dev: UnderTest) -> None:
     dev.wait_published(first)
 
     dev.instance.kubectl("delete", "pod", "dev-gitsync-0")
-    third = dev.push(other=OTHER_DAG.replace("MARK", "third"))
+    third = dev.push(other=SAYING.format(name="other", mark="third"))
     eventually(lambda: dev.status()["orders"]["rollback"] == first, "the order holds", dev.findings)
     eventually(lambda: dev.status()["fetched"]["revision"] == third, "the push is seen", dev.findings)
     assert dev.published() == first

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gitsync.controller.announce import Announcer
+from gitsync.controller.record import Record
 from gitsync.decide import BlockingRun, Facts, Member, Policy, Scope, decide
+from gitsync.notify.notice import Kind, Notice
 
 OLD, NEW = "a" * 40, "b" * 40
 RUN = BlockingRun("etl", "manual__1", "running", None, OLD, "task instance: 1 running", frozen=False)
@@ -19,3 +21,20 @@ def test_a_deferral_is_told_once_and_names_the_run_also_after_staging() -> None:
     for facts in (STAGING, STAGING, STAGED, STAGED):
         announcer.decided(decide(facts, Policy(scope=Scope.GLOBAL)), facts)
     assert told == [f"Deferred: dags {NEW[:12]}: 1 blocking run: etl manual__1 (task instance: 1 running)"]
+
+
+def test_others_are_told_by_which_runs_and_when_it_is_over() -> None:
+    """A notice for each thing that happens to a revision; what is passing is not worth one."""
+    told: list[Notice] = []
+    announcer = Announcer("dags", lambda *_said, **_kind: None, told.append)
+    staging = Facts(NEW, OLD, (Member("worker-0", OLD, staged=False, silent=False),))
+    busy = Facts(NEW, OLD, (Member("worker-0", OLD, staged=True, silent=False),), (RUN,))
+    for facts in (staging, busy, busy):
+        announcer.decided(decide(facts, Policy(scope=Scope.GLOBAL)), facts)
+    announcer.published(Record(epoch=7, revision=NEW))
+    announcer.refused(NEW, "GateRefused", "it does not import")
+    assert [(notice.kind, notice.revision, notice.runs, notice.epoch, notice.reason) for notice in told] == [
+        (Kind.DEFERRED, NEW, ("etl manual__1",), None, ""),
+        (Kind.PUBLISHED, NEW, (), 7, ""),
+        (Kind.REFUSED, NEW, (), None, "GateRefused"),
+    ]
