@@ -87,3 +87,7 @@ class NotDelivered(GitSyncError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Undeliverable(NotDelivered):
+    """The receiver will not take this, however often it is sent: it is given up."""

@@ -84,7 +84,7 @@ class GitHubStatus(_CommitStatus):
         headers = {"Authorization": f"Bearer {self._token()}", "Accept": "application/vnd.github+json"}
         answer = self._post(url, document, headers)
         if answer.status != 201:
-            raise refused(url, answer, _CURES.get(answer.status, "it is tried again"))
+            raise refused(url, answer, _CURES.get(answer.status, "see the status page of the service"))
 
     def _token(self) -> str:
         if self.github_app is not None:
@@ -119,4 +119,4 @@ class GitLabStatus(_CommitStatus):
         # Before 18.3 GitLab refused to say the same state twice, whatever its description.
         said_before = answer.status == 400 and "Cannot transition status" in answer.body
         if answer.status != 201 and not said_before:
-            raise refused(url, answer, _CURES.get(answer.status, "it is tried again"))
+            raise refused(url, answer, _CURES.get(answer.status, "see the status page of the service"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import stamina
 
 from gitsync import metrics
-from gitsync.errors import GitSyncError, NotDelivered
+from gitsync.errors import GitSyncError, NotDelivered, Undeliverable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 class Retries:
     """How long a receiver that fails is tried."""
 
-    attempts: int = 12
+    attempts: int = 20
     first: float = 1.0
     """Seconds before the second attempt; each wait is twice the one before."""
-    longest: float = 120.0
-    """Seconds of the longest wait."""
+    longest: float = 300.0
+    """Seconds of the longest wait; with it all attempts take an hour."""
 
 
 class Notifier:
@@ -139,4 +139,4 @@ def _pause(error: Exception) -> bool | float:
     """Whether to try again, or after how many seconds."""
     if isinstance(error, NotDelivered) and error.retry_after is not None:
         return error.retry_after
-    return isinstance(error, GitSyncError)
+    return isinstance(error, GitSyncError) and not isinstance(error, Undeliverable)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import Request
 
-from gitsync.errors import NotDelivered
+from gitsync.errors import NotDelivered, Undeliverable
 from gitsync.git.http import ask
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gitsync.git.http import Answer
 
 LONGEST_RETRY_AFTER = 600.0
+_FINAL = {400, 410, 413, 414, 422}
+"""What says that the request itself is wrong; any other status may be of a bad hour or of a token to be renewed."""
 
 
 def require_http(url: str, key: str) -> None:
@@ -47,6 +49,8 @@ def post(
 def refused(url: str, answer: Answer, cure: str) -> NotDelivered:
     """The error for an answer that is not a success."""
     message = f"{host(url)} answered with status {answer.status}; {cure}"
+    if answer.status in _FINAL:
+        return Undeliverable(message)
     return NotDelivered(message, _seconds(answer.headers.get("Retry-After")))
 
 

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from tests.unit.conftest import Upstream
+    from tests.unit.standalone import Standalone
+
 OLD, NEW = "a" * 40, "b" * 40
 PUBLISHED = Notice(kind=Kind.PUBLISHED, source="dags", revision=NEW, epoch=3)
 RUNS = ("etl manual__1", "etl manual__2")
@@ -530,6 +533,13 @@ def test_a_receiver_that_stays_down_is_given_up(slow: Slow, caplog: pytest.LogCa
     assert gave_up[0].levelno == logging.ERROR
 
 
+def test_what_a_receiver_will_never_take_is_not_sent_again(receiver: Receiver) -> None:
+    """A commit that is not in the repository must not keep others waiting."""
+    receiver.answer = lambda seen: (422 if NEW in seen.headers["Gitsync-Hash"] else 200, {}, "")
+    told(Notifier([Webhook(url=receiver.url)], QUICK), PUBLISHED, replace(PUBLISHED, revision=OLD))
+    assert [seen.headers["Gitsync-Hash"] for seen in receiver.seen] == [NEW, OLD]
+
+
 def test_a_defect_in_a_sink_stops_nothing_else(slow: Slow) -> None:
     slow.label, slow.error = "defect", RuntimeError("a defect")
     slow.let_go.set()
@@ -542,3 +552,27 @@ def test_a_receiver_says_when_to_come_again(receiver: Receiver) -> None:
     receiver.answer = lambda _seen: (429 if len(receiver.seen) == 1 else 200, {"Retry-After": "0"}, "")
     told(Notifier([Webhook(url=receiver.url)], Retries(first=3600, longest=3600)), PUBLISHED)
     assert len(receiver.seen) == 2
+
+
+# -- stand-alone -----------------------------------------------------------------------------------------------------
+
+
+def test_the_webhook_of_stand_alone_mode_is_signed(
+    gitsync: Standalone, upstream: Upstream, receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("any text\n")
+    revision = upstream.commit(dag="one")
+    secret = f"--webhook-secret-file={tmp_path / 'key'}"
+    result = gitsync.once(f"--webhook-url={receiver.url}", secret, "--webhook-timeout=60s")
+    assert result.returncode == 0
+    (seen,), (document,) = receiver.seen, receiver.documents
+    assert valid(seen, b"any text")
+    assert (document["kind"], document["source"], document["revision"]) == ("published", "upstream", revision)
+
+
+def test_a_webhook_address_that_cannot_be_called_stops_the_start(gitsync: Standalone, upstream: Upstream) -> None:
+    upstream.commit(dag="one")
+    result = gitsync.once("--webhook-url=ftp://example.org/s3cret")
+    assert (result.returncode, gitsync.link.is_symlink()) == (1, False)
+    assert result.stderr.splitlines()[-1].startswith("gitsync: --webhook-url must be an address")
+    assert "s3cret" not in result.stderr
