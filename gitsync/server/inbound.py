@@ -45,7 +45,7 @@ class Inbound:
         source = request.match_info["source"]
         desk = self._desks.get(source)
         if desk is None:
-            raise web.HTTPNotFound(text=f"no source {source!r} takes webhooks; see `webhooks` in the configuration\n")
+            raise web.HTTPNotFound(text=f"no source {source!r} takes webhooks; see `webhook` in the configuration\n")
         try:
             return desk.answer(_headers(request), await self._body(request))
         except web.HTTPException as refusal:

@@ -57,7 +57,7 @@ class WebhookOptions:
 
     def __post_init__(self) -> None:
         if not self.secret_files:
-            raise ValueError("secret_files: name a file at least; leave webhooks out to take none")
+            raise ValueError("secret_files: name a file at least; leave `webhook` out to take none")
         if unknown := set(self.providers) - set(PROVIDERS):
             raise ValueError(f"providers: {', '.join(sorted(unknown))} is not one of {', '.join(PROVIDERS)}")
 
