@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[dict[str, Any]]
 Cursor = psycopg.Cursor[dict[str, Any]]
+Row = dict[str, Any]
+Ask = Callable[[str, Mapping[str, object]], list[Row]]
+"""Puts a question with named values, and gives all rows of the answer."""
 
 NO_ANSWER = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
 """The server gave up at one of our limits."""
@@ -95,9 +99,14 @@ class Connector:
 
 def set_limits(cursor: Cursor, **seconds: float) -> None:
     """Set time limits for the transaction; the server keeps them even if we cannot."""
-    for setting, value in seconds.items():
-        milliseconds = max(1, round(value * 1000))  # 0 would mean no limit
-        cursor.execute("SELECT set_config(%s, %s, true)", [setting, f"{milliseconds}ms"])
+    # 0 would mean no limit.
+    given = [part for name, value in seconds.items() for part in (name, f"{max(1, round(value * 1000))}ms")]
+    cursor.execute("SELECT " + ", ".join(["set_config(%s, %s, true)"] * len(seconds)), given)
+
+
+def asking(cursor: Cursor) -> Ask:
+    """Questions in the transaction of ``cursor``."""
+    return lambda question, values: cursor.execute(question.encode(), values).fetchall()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitsync.controller import runs
-from gitsync.controller.connection import Connector
+from gitsync.controller.connection import Connector, asking
 from gitsync.controller.hold import Hold, hold
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ class Database(Connector):
     def exists(self) -> bool:
         """Whether Airflow's tables are there: without them nothing has ever run."""
         with self.session() as cursor:
-            return runs.has_tables(cursor)
+            return runs.has_tables(asking(cursor))
 
     def blocking(self, bundle: str | None = None) -> tuple[BlockingRun, ...]:
         """The runs that a publication must wait for; of all bundles when none is named."""
         with self.session() as cursor:
-            return runs.blocking(cursor, bundle)
+            return runs.blocking(asking(cursor), bundle)
 
     def revisions_in_use(self, bundle: str) -> frozenset[str]:
         """The revisions that runs which are not over, their retries and their callbacks may ask for."""
         with self.session() as cursor:
-            return runs.revisions_in_use(cursor, bundle)
+            return runs.revisions_in_use(asking(cursor), bundle)
 
     def hold(self, *, wait: float, limit: float) -> AbstractContextManager[Hold]:
         """Keep every scheduler from starting tasks; waits ``wait`` seconds for it and keeps it at most ``limit``.

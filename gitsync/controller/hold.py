@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitsync.controller import runs
-from gitsync.controller.connection import NO_ANSWER, explained, set_limits
+from gitsync.controller.connection import NO_ANSWER, asking, explained, set_limits
 from gitsync.errors import DatabaseError, HoldTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from gitsync.controller.connection import Connector, Cursor
+    from gitsync.controller.connection import Connector, Cursor, Row
     from gitsync.decide import BlockingRun
 
 # Every scheduler takes this transaction-level advisory lock before it turns scheduled tasks into queued ones,
@@ -36,15 +36,22 @@ class Hold:
         """How long it has been held."""
         return time.monotonic() - self._since
 
+    @property
+    def left(self) -> float:
+        """Seconds until the database itself ends it."""
+        return 0.0 if self.over else max(0.0, self._limit - self.seconds)
+
     def blocking(self, bundle: str | None = None) -> tuple[BlockingRun, ...]:
         """Asked again inside the hold: what started before it is seen, and nothing starts after."""
-        left = self._limit - self.seconds
-        if self.over or left <= 0:
-            raise DatabaseError(f"{self._database}: the scheduler lock is not held any more: limit {self._limit:g} s")
         with explained(self._database):
-            # The server's timers start anew with each statement, so each one gets only what is left.
-            set_limits(self._cursor, statement_timeout=left, idle_in_transaction_session_timeout=left)
-            return runs.blocking(self._cursor, bundle)
+            return runs.blocking(self._ask, bundle)
+
+    def _ask(self, question: str, values: Mapping[str, object]) -> list[Row]:
+        if not self.left:
+            raise DatabaseError(f"{self._database}: the scheduler lock is not held any more: limit {self._limit:g} s")
+        # The server's timers start anew with each statement, so each one gets only what is left.
+        set_limits(self._cursor, statement_timeout=self.left, idle_in_transaction_session_timeout=self.left)
+        return asking(self._cursor)(question, values)
 
 
 @contextmanager

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HEAD = """
 import time
 from pathlib import Path
 
-from airflow.sdk import dag, task
+from airflow.sdk import chain, dag, task
 
 LABEL = {label!r}
 """
@@ -54,6 +58,23 @@ def tasks():
 tasks()
 """
 
+_CHAIN = """
+time.sleep({seconds})
+
+@dag("{dag}", schedule=None)
+def tasks():
+    made = []
+    for name in {names}:
+        @task(task_id=name)
+        def labelled():
+            return LABEL
+
+        made.append(labelled())
+    chain(*made)
+
+tasks()
+"""
+
 _SLOW = """
 with open({marks!r}, "a") as file:
     file.write(LABEL + "\\n")
@@ -70,6 +91,12 @@ def gated(dag: str, label: str, folder: str = "") -> dict[str, str]:
     """Two tasks; the first waits for the file ``gate``, and only then imports a module of the repository."""
     files = _files(dag, folder, _HEAD.format(label=label) + _GATED.format(dag=dag))
     return {**files, str(PurePosixPath(folder, f"late_{dag}.py")): f"LABEL = {label!r}\n"}
+
+
+def chain(dag: str, label: str, names: Sequence[str], *, seconds: float = 0) -> dict[str, str]:
+    """Tasks of these names, one after the other, each returning the label; the file takes ``seconds`` to parse."""
+    text = _HEAD.format(label=label) + _CHAIN.format(dag=dag, names=list(names), seconds=seconds)
+    return _files(dag, "", text)
 
 
 def slow(dag: str, label: str, marks: str, seconds: float, folder: str = "") -> dict[str, str]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 from psycopg.types.json import Json
 
-from gitsync.controller import runs
+from gitsync.controller import barrier, runs
 from gitsync.errors import DatabaseError
 from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sized
 
-    import psycopg
-
+    from gitsync.controller.connection import Ask, Row
     from gitsync.controller.database import Database
     from tests.airflow.stack import Stack
 
@@ -50,6 +52,7 @@ class Rows:
         self._connection = connection
         self.bundle = f"bundle-{uuid.uuid4().hex[:8]}"
         self.dag = f"dag-{uuid.uuid4().hex[:8]}"
+        self._versions = itertools.count(1)
 
     def add_dag(self, **columns: object) -> None:
         self._connection.execute("INSERT INTO dag_bundle (name, active) VALUES (%s, true)", [self.bundle])
@@ -59,12 +62,31 @@ class Rows:
         more = {"timetable_type": "", "partition_mapper_info": Json([]), "max_active_tasks": 16}
         self._insert("dag", {**given, **required, **more})
 
-    def add_run(self, state: str, *tasks: Task, clears: int = 0, revision: str | None = REVISION) -> str:
+    def add_version(self, revision: str) -> uuid.UUID:
+        """A version of the DAG, as of a commit."""
+        version, number = uuid.uuid4(), next(self._versions)
+        given = {"id": version, "version_number": number, "dag_id": self.dag, "bundle_version": revision}
+        self._insert("dag_version", {**given, "created_at": STARTED, "last_updated": STARTED})
+        return version
+
+    def set_version(self, run: str, version: uuid.UUID) -> None:
+        """As a clear on the latest version does."""
+        self._connection.execute("UPDATE task_instance SET dag_version_id = %s WHERE run_id = %s", [version, run])
+
+    def add_run(
+        self,
+        state: str,
+        *tasks: Task,
+        clears: int = 0,
+        revision: str | None = REVISION,
+        version: uuid.UUID | None = None,
+        **columns: object,
+    ) -> str:
         run = f"run-{uuid.uuid4().hex[:8]}"
         began = None if state == "queued" else STARTED
         given = {"dag_id": self.dag, "run_id": run, "state": state, "clear_number": clears, "bundle_version": revision}
         times = {"run_after": STARTED, "queued_at": STARTED, "start_date": began}
-        self._insert("dag_run", {**given, **times, "run_type": "manual"})
+        self._insert("dag_run", {**given, **times, "run_type": "manual", "created_dag_version_id": version, **columns})
         for number, task in enumerate(tasks):
             self._insert(
                 "task_instance",
@@ -118,12 +140,18 @@ BLOCKING = [
         "running", [Task(None, started=False, tries=2)], "started, waiting for its next task", id="lost-by-its-executor"
     ),
     pytest.param("failed", [RUNNING, DONE], "task instance: 1 running", id="still-executes-after-its-run"),
+    pytest.param("queued", [QUEUED], "task instance: 1 queued", id="set-back-to-queued-while-at-a-worker"),
+    pytest.param(
+        "running", [Task("removed"), WAITING], "started, waiting for its next task", id="its-task-was-removed"
+    ),
+    pytest.param("running", [DONE] * 3 + [WAITING] * 2, "started, waiting for its next task", id="mapped-half-way"),
 ]
 
 NOT_BLOCKING = [
     pytest.param("running", [], id="no-task-yet"),
     pytest.param("running", [WAITING, WAITING], id="nothing-started"),
     pytest.param("running", [SCHEDULED, WAITING], id="first-task-scheduled-only"),
+    pytest.param("running", [Task("removed", started=False), WAITING], id="a-task-removed-before-it-started"),
     pytest.param("queued", [WAITING], id="queued"),
     pytest.param("success", [DONE, Task("skipped")], id="succeeded"),
     pytest.param("failed", [Task("failed"), Task("upstream_failed", started=False)], id="failed"),
@@ -181,6 +209,13 @@ def test_a_run_that_nobody_continues_is_marked_frozen(
     assert [run.frozen for run in database.blocking(rows.bundle)] == [frozen]
 
 
+def test_a_run_says_its_dag_file_and_whether_it_is_of_a_backfill(rows: Rows, database: Database) -> None:
+    rows.add_dag(relative_fileloc="team/etl.py")
+    by_hand, backfill = rows.add_run("running", RUNNING), rows.add_run("running", RUNNING, run_type="backfill")
+    found = {run.run_id: (run.file, run.backfill) for run in database.blocking(rows.bundle)}
+    assert found == {by_hand: ("team/etl.py", False), backfill: ("team/etl.py", True)}
+
+
 def test_a_bundle_is_asked_for_alone_or_all_together(stack: Stack, database: Database) -> None:
     with stack.postgres.connect("quiet") as connection:
         both = Rows(connection), Rows(connection)
@@ -197,23 +232,99 @@ def test_revisions_of_runs_that_are_not_over_are_in_use(rows: Rows, database: Da
     rows.add_run("running", WAITING, revision="b" * 40)
     rows.add_run("running", WAITING, revision=None)
     rows.add_run("success", DONE, revision="c" * 40)
-    assert database.revisions_in_use(rows.bundle) == {"a" * 40, "b" * 40}
+    rows.add_run("failed", RUNNING, revision="d" * 40)
+    assert database.revisions_in_use(rows.bundle) == {"a" * 40, "b" * 40, "d" * 40}
     assert database.revisions_in_use("another bundle") == frozenset()
 
 
-def test_the_role_may_ask_for_parsing_and_change_nothing_else(stack: Stack, database: Database) -> None:
+def test_the_revisions_that_callbacks_will_ask_for_are_in_use(rows: Rows, database: Database) -> None:
+    """Airflow moves a version on to later commits while the DAG stays the same; a callback asks for where it is now."""
+    rows.add_dag()
+    made, cleared = rows.add_version("e" * 40), rows.add_version("f" * 40)
+    rows.add_version("9" * 40)
+    run = rows.add_run("running", RUNNING, revision="a" * 40, version=made)
+    rows.set_version(run, cleared)
+    assert database.revisions_in_use(rows.bundle) == {"a" * 40, "e" * 40, "f" * 40}
+
+
+READABLE = {
+    "dag": {
+        "dag_id", "bundle_name", "relative_fileloc", "is_paused", "is_stale", "last_parsed_time", "last_parse_duration",
+    },
+    "dag_run": {
+        "dag_id", "run_id", "run_type", "state", "queued_at", "start_date", "clear_number", "backfill_id",
+        "bundle_version", "created_dag_version_id",
+    },
+    "task_instance": {"dag_id", "run_id", "state", "start_date", "try_number", "dag_version_id"},
+    "dag_bundle": {"name", "last_refreshed"},
+    "dag_version": {"id", "dag_id", "version_number", "bundle_version"},
+}  # fmt: skip
+
+
+def test_the_role_reads_what_it_needs_and_nothing_else(stack: Stack) -> None:
+    """No connection, no variable, no result of a task, and not what a run was triggered with."""
+    with stack.postgres.connect("quiet") as connection:
+        found = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+            " AND has_column_privilege('gitsync', table_name::regclass, column_name, 'SELECT')"
+        ).fetchall()
+        readable: dict[str, set[str]] = {}
+        for table, column in found:
+            readable.setdefault(table, set()).add(column)
+        assert readable == READABLE
+        connection.execute("SET ROLE gitsync")
+        for secret in ("TABLE connection", "TABLE variable", "TABLE xcom", "SELECT conf FROM dag_run"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(secret.encode())
+
+
+def test_a_role_that_could_read_more_cannot_after_the_next_migration(stack: Stack) -> None:
+    stack.postgres.make("airflow", "older", template="quiet")
+    with stack.postgres.connect("older") as connection:
+        connection.execute("GRANT SELECT ON dag, dag_run, task_instance, dag_bundle, dag_version TO gitsync")
+        stack.postgres.grant("older")
+        connection.execute("SET ROLE gitsync")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT conf FROM dag_run")
+
+
+def test_the_role_may_ask_for_parsing_and_change_nothing_else(stack: Stack) -> None:
     with stack.postgres.connect("quiet") as connection:
         connection.execute("SET ROLE gitsync")
         connection.execute("INSERT INTO dag_priority_parsing_request VALUES ('a', 'dags', 'file.py')")
         for statement in ("DELETE FROM dag_priority_parsing_request", "UPDATE dag SET is_paused = true", "TABLE job"):
-            with pytest.raises(Exception, match="permission denied"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
 
 
-def test_the_database_is_new_until_airflow_has_its_tables(stack: Stack) -> None:
-    stack.postgres.make("airflow", "new")
-    assert not stack.database("new").exists()
-    assert stack.database("quiet").exists()
+def test_nothing_blocks_until_airflow_has_its_tables_nor_after_they_are_dropped(stack: Stack) -> None:
+    """1. A database without tables; 2. Airflow's; 3. dropped and made anew: each is seen at the next question."""
+    database = stack.database("new")
+    for template, tables in (("template0", False), ("quiet", True), ("template0", False)):
+        with stack.postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE IF EXISTS new")
+        stack.postgres.make("airflow", "new", template=template)
+        if tables:
+            with stack.postgres.connect("new") as connection:
+                rows = Rows(connection)
+                rows.add_dag()
+                rows.add_run("running", RUNNING)
+                bundle = rows.bundle
+        else:
+            bundle = "dags"
+        with database.hold(wait=1, limit=5) as hold:
+            assert len(hold.blocking(bundle)) == tables
+        assert len(database.blocking(bundle)) == tables
+        assert database.revisions_in_use(bundle) == ({REVISION} if tables else frozenset())
+        assert database.exists() == tables
+
+
+def test_tables_in_another_schema_are_not_taken_for_a_new_database(stack: Stack) -> None:
+    stack.postgres.make("airflow", "elsewhere", template="quiet")
+    with stack.postgres.connect("elsewhere") as connection:
+        connection.execute("ALTER SCHEMA public RENAME TO airflow")
+    with pytest.raises(DatabaseError, match=r"in the schema airflow, .* ALTER ROLE gitsync SET search_path = airflow"):
+        stack.database("elsewhere").blocking()
 
 
 def test_errors_name_the_place_and_the_cure(stack: Stack) -> None:
@@ -245,22 +356,64 @@ def test_a_rotated_password_is_used_at_once(stack: Stack) -> None:
     assert database.exists()
 
 
-def test_a_long_history_is_not_read(stack: Stack) -> None:
-    """Twenty thousand finished runs, four running ones: the plan uses indexes for both large tables."""
+@pytest.fixture(scope="module")
+def long(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """Twenty thousand finished runs, statistics from then, and a burst of 400 runs that nobody has counted yet."""
     stack.postgres.make("airflow", "long", template="quiet")
     with stack.postgres.connect("long") as connection:
+        for table in ("dag_run", "task_instance"):
+            connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)".encode())
         rows = Rows(connection)
-        rows.add_dag()
+        rows.add_dag(relative_fileloc="dag.py")
         _add_history(connection, rows.dag, 20_000)
-        for _ in range(4):
-            rows.add_run("running", DONE, WAITING)
         connection.execute("ANALYZE")
-        plan = connection.execute(f"EXPLAIN {runs.BLOCKING}".encode(), {"bundle": rows.bundle}).fetchall()
-    text = "\n".join(line for (line,) in plan)
-    assert "Seq Scan on dag_run" not in text, text
-    assert "Seq Scan on task_instance" not in text, text
-    stack.postgres.grant("long")
-    assert len(stack.database("long").blocking(rows.bundle)) == 4
+        for _ in range(100):
+            rows.add_run("running", RUNNING, SCHEDULED)
+            rows.add_run("running", DONE, WAITING)
+            rows.add_run("failed", RUNNING)
+            rows.add_run("queued", DONE, clears=1)
+    with stack.postgres.connect("long") as connection:
+        connection.row_factory = dict_row  # type: ignore[assignment]
+        yield cast("psycopg.Connection[dict[str, Any]]", connection)
+
+
+QUESTIONS = [
+    pytest.param(lambda ask: runs.blocking(ask, None), 400, id="blocking"),
+    pytest.param(lambda ask: runs.revisions_in_use(ask, "none"), 0, id="in-use"),
+    pytest.param(lambda ask: ask(barrier.SERIALIZED, {"bundle": "none", "files": ["dag.py"]}), 0, id="serialized"),
+]
+
+
+@pytest.mark.parametrize(("question", "answers"), QUESTIONS)
+def test_neither_a_long_history_nor_a_burst_is_read_row_by_row(
+    long: psycopg.Connection[dict[str, Any]], question: Callable[[Ask], Sized], answers: int
+) -> None:
+    """No plan scans a large table, and none compares every run with every other, whatever the statistics say."""
+
+    def explained(text: str, values: Mapping[str, object]) -> list[Row]:
+        (found,) = long.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}".encode(), values).fetchall()
+        for node in _nodes(found["QUERY PLAN"][0]["Plan"]):
+            assert (node["Node Type"], node.get("Relation Name")) not in FORBIDDEN, (text, node)
+            assert _handled(node) < 5_000, (text, node)
+        return long.execute(text.encode(), values).fetchall()
+
+    assert len(question(explained)) == answers
+
+
+FORBIDDEN = {("Seq Scan", "dag_run"), ("Seq Scan", "task_instance")}
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _handled(node: dict[str, Any]) -> float:
+    """Rows that one node of a plan has looked at."""
+    removed = sum(number for name, number in node.items() if name.startswith("Rows Removed by"))
+    rows: float = (node["Actual Rows"] + removed) * node["Actual Loops"]
+    return rows
 
 
 def _add_history(connection: psycopg.Connection[tuple[Any, ...]], dag: str, number: int) -> None:
