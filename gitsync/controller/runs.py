@@ -29,7 +29,7 @@ SELECT to_regclass('dag_run') IS NOT NULL AS found,
 TASKS = """
 SELECT dag_id, run_id, state, count(*) AS tasks
 FROM task_instance
-WHERE state IN ('queued', 'running', 'restarting', 'scheduled',
+WHERE state IN ('queued', 'running', 'restarting',
                 'deferred', 'up_for_retry', 'up_for_reschedule', 'awaiting_input')
 GROUP BY dag_id, run_id, state
 """
@@ -51,7 +51,10 @@ WHERE r.state = 'queued' AND r.clear_number > 0 AND (d.bundle_name = %(bundle)s 
 OTHERS = f"""
 SELECT {_COLUMNS}
 FROM unnest(%(dags)s::text[], %(runs)s::text[]) wanted (dag_id, run_id),
-LATERAL (SELECT * FROM dag_run WHERE dag_id = wanted.dag_id AND run_id = wanted.run_id LIMIT 1) r
+LATERAL (
+    SELECT dag_id, run_id, run_type, state, start_date, queued_at, backfill_id, bundle_version
+    FROM dag_run WHERE dag_id = wanted.dag_id AND run_id = wanted.run_id LIMIT 1
+) r
 JOIN dag d ON d.dag_id = r.dag_id
 WHERE d.bundle_name = %(bundle)s OR %(bundle)s::text IS NULL
 """  # noqa: S608 - our own columns
@@ -67,6 +70,16 @@ LATERAL (
 ) started
 """
 
+# There may be many thousands of scheduled tasks, and only of stale DAGs it matters whether there is one.
+SCHEDULED = """
+SELECT wanted.dag_id, wanted.run_id
+FROM unnest(%(dags)s::text[], %(runs)s::text[]) wanted (dag_id, run_id),
+LATERAL (
+    SELECT FROM task_instance t
+    WHERE t.dag_id = wanted.dag_id AND t.run_id = wanted.run_id AND t.state = 'scheduled' LIMIT 1
+) scheduled
+"""
+
 IN_USE = """
 SELECT r.bundle_version AS revision, r.created_dag_version_id AS version FROM dag_run r JOIN dag d USING (dag_id)
 WHERE r.state = 'running' AND d.bundle_name = %(bundle)s
@@ -76,7 +89,7 @@ WHERE r.state = 'queued' AND d.bundle_name = %(bundle)s
 UNION
 SELECT r.bundle_version, t.dag_version_id
 FROM task_instance t,
-LATERAL (SELECT * FROM dag_run WHERE dag_id = t.dag_id AND run_id = t.run_id LIMIT 1) r
+LATERAL (SELECT dag_id, bundle_version FROM dag_run WHERE dag_id = t.dag_id AND run_id = t.run_id LIMIT 1) r
 JOIN dag d ON d.dag_id = r.dag_id
 WHERE t.state IN ('queued', 'running', 'restarting') AND d.bundle_name = %(bundle)s
 """
@@ -109,14 +122,15 @@ def blocking(ask: Ask, bundle: str | None) -> tuple[BlockingRun, ...]:
     # Tasks first: one that ends between the questions is then still seen as active.
     tasks = _active_tasks(ask)
     runs = {_key(row): row for row in ask(RUNS, {"bundle": bundle})}
-    moved = {key for key, states in tasks.items() if states.keys() - {"scheduled"}}
-    others = ask(OTHERS, {"bundle": bundle, **_keys(moved - runs.keys())})
+    runs |= {_key(row): row for row in ask(OTHERS, {"bundle": bundle, **_keys(tasks.keys() - runs.keys())})}
     # Of a run that has an active task it need not be asked whether it has started.
-    between = {key for key, row in runs.items() if key not in moved and row["state"] == "running"}
-    started = {_key(row) for row in ask(STARTED, _keys(between))}
-    found = [row for key, row in runs.items() if key not in between or key in started] + others
-    blocking = (_blocking_run(row, tasks.get(_key(row), {})) for row in found)
-    return tuple(sorted((run for run in blocking if run is not None), key=lambda run: (run.dag_id, run.run_id)))
+    idle = {key for key, row in runs.items() if key not in tasks and row["state"] == "running"}
+    idle -= {_key(row) for row in ask(STARTED, _keys(idle))}
+    stale = {key for key, row in runs.items() if row["stale"] and not row["paused"]}
+    for row in ask(SCHEDULED, _keys(stale - idle)):
+        tasks.setdefault(_key(row), {})["scheduled"] = 1
+    found = [_blocking_run(runs[key], tasks.get(key, {})) for key in sorted(runs.keys() - idle)]
+    return tuple(run for run in found if run is not None)
 
 
 def revisions_in_use(ask: Ask, bundle: str) -> frozenset[str]:

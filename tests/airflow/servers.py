@@ -126,6 +126,45 @@ class Postgres:
             connection.execute(GRANTS.read_bytes())
 
 
+class Pooler:
+    """pgbouncer before that server: each transaction may meet another of its connections."""
+
+    def __init__(self, folder: Path, logs: Path, postgres: Postgres) -> None:
+        self._folder = own(folder)
+        self._logs = logs
+        self._postgres = postgres
+        self.port = free_port()
+
+    def start(self) -> Process:
+        program = Path("/usr/sbin/pgbouncer")
+        if not program.exists():
+            install("pgbouncer")
+        quoted = PASSWORD.replace('"', '""')
+        users = self._write("users.txt", f'"gitsync" "{quoted}"\n')
+        settings = f"""
+            [databases]
+            * = host=127.0.0.1 port={self._postgres.port}
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = {self.port}
+            unix_socket_dir =
+            auth_type = scram-sha-256
+            auth_file = {users}
+            pool_mode = transaction
+            """
+        lines = [line.strip() for line in settings.splitlines()]
+        file = self._write("pgbouncer.ini", "\n".join(lines))
+        process = Process("pgbouncer", [program, file], logs=self._logs, env={"PATH": "/usr/bin"}, unprivileged=True)
+        wait_until("pgbouncer listens", lambda: process.check() and accepts(self.port))
+        return process
+
+    def _write(self, name: str, text: str) -> Path:
+        file = self._folder / name
+        file.write_text(text)
+        os.chown(file, self._folder.stat().st_uid, self._folder.stat().st_gid)
+        return file
+
+
 class RabbitMQ:
     """One node, with a port mapper of its own, so that no other node on the machine is met."""
 

@@ -195,13 +195,13 @@ class Stack:
     def api(self, method: str, page: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """An answer of the REST API. Raises on any error status."""
         url = f"http://127.0.0.1:{self.api_port}/api/v2/{page}"
-        answer = self._session.request(method, url, json=body, timeout=30)
+        answer = self._session.request(method, url, json=body, timeout=120)
         if not answer.ok:
             raise RuntimeError(f"{method} {page}: {answer.status_code} {answer.text[:1000]}")
         return answer.json() if answer.content else None
 
     def health(self) -> Any:  # noqa: ANN401 - JSON
-        return requests.get(f"http://127.0.0.1:{self.api_port}/api/v2/monitor/health", timeout=30).json()
+        return requests.get(f"http://127.0.0.1:{self.api_port}/api/v2/monitor/health", timeout=120).json()
 
     def trigger(self, dag: str, **conf: object) -> Run:
         body = {"logical_date": None, "conf": conf}

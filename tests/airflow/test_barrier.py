@@ -13,6 +13,8 @@ from tests.airflow.dag_files import chain, simple
 from tests.airflow.processes import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.airflow.stack import Stack
 
 LIMIT = 60.0
@@ -23,7 +25,7 @@ def barrier(stack: Stack) -> Barrier:
     return Barrier(stack.database(), "plain")
 
 
-def flip(stack: Stack, files: dict[str, str | None]) -> datetime:
+def flip(stack: Stack, files: Mapping[str, str | None]) -> datetime:
     """Publish, as the sidecar of the DAG processor does, and say when its link moved."""
     stack.plain.publish(files)
     return datetime.now(UTC)
@@ -55,8 +57,8 @@ def test_a_run_triggered_right_after_has_the_new_structure(stack: Stack, barrier
 
 def test_a_deleted_file_and_one_that_does_not_import_are_not_waited_for(stack: Stack, barrier: Barrier) -> None:
     flip(stack, {**simple("gone", "one"), **simple("broken", "one"), **simple("stays", "one")})
-    for dag in ("gone", "broken", "stays"):
-        wait_until(f"{dag} is known", lambda dag=dag: known(stack, dag))
+    dags = ("gone", "broken", "stays")
+    wait_until("the DAGs are known", lambda: all(known(stack, dag) for dag in dags))
     broken = {"broken.py": "import there_is_no_such_module  # airflow dag\n"}
     flipped = flip(stack, {"gone.py": None, **broken, **simple("stays", "two")})
     began = time.monotonic()

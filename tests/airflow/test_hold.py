@@ -7,14 +7,14 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gitsync.controller.hold import SCHEDULER_CRITICAL_SECTION
 from gitsync.errors import DatabaseError, HoldTimeout
-from tests.airflow.processes import wait_until
-from tests.airflow.servers import PASSWORD
+from tests.airflow.processes import Process, wait_until
+from tests.airflow.servers import PASSWORD, Pooler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,17 +61,31 @@ def holder(stack: Stack, limit: float) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.fixture
+def second_scheduler(stack: Stack) -> Iterator[None]:
+    command = [str(stack.environment / "bin/airflow"), "scheduler"]
+    process = Process("second-scheduler", command, logs=stack.logs, env=stack.env)
+    try:
+        wait_until("two schedulers beat", lambda: process.check() and len(_beats(stack)) == 2, 300)
+        yield
+    finally:
+        process.end()
+
+
+@pytest.mark.usefixtures("second_scheduler")
 def test_no_task_starts_while_it_is_held(stack: Stack) -> None:
     """
-    1. Hold, and trigger a run: the API answers at once, and the scheduler makes its first task ready.
-    2. The scheduler beats twice more, is healthy, and has started nothing.
+    1. Hold, and trigger a run: the API answers at once, and a scheduler makes its first task ready.
+    2. Two schedulers beat twice more, are healthy, and have started nothing.
     3. Release: the run succeeds.
     """
     with stack.database().hold(wait=10, limit=60) as hold:
         run = stack.trigger("simple")
-        wait_until("the scheduler makes the first task ready", lambda: run.states().get("first") == "scheduled")
+        wait_until("a scheduler makes the first task ready", lambda: run.states().get("first") == "scheduled")
         for _ in range(2):
-            _wait_for_a_beat(stack)
+            before = _beats(stack)
+            assert len(before) == 2
+            wait_until("both schedulers beat", lambda before=before: not before & _beats(stack))  # type: ignore[misc]
             assert run.states() == {"first": "scheduled", "second": None}
         assert stack.health()["scheduler"]["status"] == "healthy"
         assert hold.blocking("dags") == ()
@@ -84,10 +98,11 @@ def test_no_task_starts_while_it_is_held(stack: Stack) -> None:
     print(f"held {held:.1f} s; trigger {run.seconds * 1000:.0f} ms; task queued {started:.2f} s after the release")
 
 
-def _wait_for_a_beat(stack: Stack) -> None:
-    question = "SELECT latest_heartbeat FROM job WHERE job_type = 'SchedulerJob' AND state = 'running'"
-    before = stack.row(question)
-    wait_until("the scheduler beats", lambda: stack.row(question) != before)
+def _beats(stack: Stack) -> set[tuple[Any, ...]]:
+    """The last beat of each scheduler that runs."""
+    question = b"SELECT id, latest_heartbeat FROM job WHERE job_type = 'SchedulerJob' AND state = 'running'"
+    with stack.postgres.connect("airflow") as connection:
+        return set(connection.execute(question))
 
 
 def test_a_run_that_started_before_is_seen_inside(stack: Stack) -> None:
@@ -187,6 +202,39 @@ def test_questions_do_not_make_it_longer(database: Database) -> None:
         keep_asking()
     with database.hold(wait=0.5, limit=5):
         pass
+
+
+@pytest.fixture(scope="module")
+def pooled(stack: Stack) -> Iterator[Database]:
+    """The same, through pgbouncer in transaction mode."""
+    pooler = Pooler(stack.folder / "pgbouncer", stack.logs, stack.postgres)
+    process = pooler.start()
+    yield stack.database("quiet", port=pooler.port)
+    process.end()
+
+
+def test_it_holds_through_a_pooler(stack: Stack, pooled: Database) -> None:
+    """The lock belongs to one transaction, so it stays with one server connection however many questions are put."""
+    question = f"SELECT pg_try_advisory_xact_lock({SCHEDULER_CRITICAL_SECTION})"
+    for _ in range(3):
+        with pooled.hold(wait=1, limit=5) as hold:
+            assert pooled.blocking("no such bundle") == hold.blocking("no such bundle") == ()
+            assert stack.row(question, database="quiet") == (False,)
+        assert stack.row(question, database="quiet") == (True,)
+
+
+def test_a_pooler_does_not_make_it_longer(pooled: Database, database: Database) -> None:
+    """1. A hold of 1 s is left idle: PostgreSQL ends it. 2. Its holder is told. 3. The next one is not affected."""
+
+    def fall_asleep() -> None:
+        with pooled.hold(wait=1, limit=1) as hold, database.hold(wait=20, limit=5):
+            assert hold.seconds > 0.9
+
+    with pytest.raises(DatabaseError, match=r"quiet on 127.0.0.1"):
+        fall_asleep()
+    with pooled.hold(wait=1, limit=5) as hold:
+        assert hold.left > 1
+        assert hold.blocking("no such bundle") == ()
 
 
 def test_asked_after_its_end_it_does_not_answer(database: Database) -> None:

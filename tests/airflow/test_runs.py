@@ -364,6 +364,7 @@ def long(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         for table in ("dag_run", "task_instance"):
             connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)".encode())
         rows = Rows(connection)
+        rows.bundle = "long"
         rows.add_dag(relative_fileloc="dag.py")
         _add_history(connection, rows.dag, 20_000)
         connection.execute("ANALYZE")
@@ -378,9 +379,9 @@ def long(stack: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
 
 
 QUESTIONS = [
-    pytest.param(lambda ask: runs.blocking(ask, None), 400, id="blocking"),
-    pytest.param(lambda ask: runs.revisions_in_use(ask, "none"), 0, id="in-use"),
-    pytest.param(lambda ask: ask(barrier.SERIALIZED, {"bundle": "none", "files": ["dag.py"]}), 0, id="serialized"),
+    pytest.param(lambda ask: runs.blocking(ask, "long"), 400, id="blocking"),
+    pytest.param(lambda ask: runs.revisions_in_use(ask, "long"), 1, id="in-use"),
+    pytest.param(lambda ask: ask(barrier.SERIALIZED, {"bundle": "long", "files": ["dag.py"]}), 1, id="serialized"),
 ]
 
 
