@@ -149,6 +149,7 @@ class Cluster:
 
     def __init__(self, client: _Client, identity: Identity) -> None:
         self._core = kubernetes.client.CoreV1Api(client)
+        self._apps = kubernetes.client.AppsV1Api(client)
         self._identity = identity
         self._version: str | None = None
 
@@ -187,6 +188,28 @@ class Cluster:
         with _explained("list the instance's pods"):
             found: Any = self._core.list_namespaced_pod(self._identity.namespace, label_selector=selector)
         return tuple(_pod(item) for item in found.items if item.status.phase not in ("Succeeded", "Failed"))
+
+    def rollout_restart(self, components: Iterable[str]) -> tuple[str, ...]:
+        """Roll the workloads of these components, such as ``worker``, as `kubectl rollout restart` does.
+
+        Each pod ends as its workload says: workers warmly. Gives their names; needs the component gitsync-restart.
+        """
+        selector = (
+            f"kube-airflow/instance={self._identity.instance},app.kubernetes.io/component in ({','.join(components)})"
+        )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": now}}}
+        namespace, body, restarted = self._identity.namespace, {"spec": {"template": template}}, []
+        for kind, found, patch in (
+            ("Deployment", self._apps.list_namespaced_deployment, self._apps.patch_namespaced_deployment),
+            ("StatefulSet", self._apps.list_namespaced_stateful_set, self._apps.patch_namespaced_stateful_set),
+        ):
+            with _explained(f"restart a {kind} (the component gitsync-restart grants it)"):
+                workloads: Any = found(namespace, label_selector=selector)
+                for workload in workloads.items:
+                    patch(workload.metadata.name, namespace, body)
+                    restarted.append(workload.metadata.name)
+        return tuple(sorted(restarted))
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
         """Tell whoever looks at our pod; losing an Event is not an error."""
