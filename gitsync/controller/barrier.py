@@ -59,12 +59,12 @@ def remaining(dags: Iterable[Parsed], seen: datetime | None, revision: str | Non
     """Files of which no parse is known that began after ``seen``, when the DAG processor looked at the flip.
 
     A file counts as parsed with one of its DAGs: Airflow records them together, and leaves out those that the file has
-    no longer. With ``revision``, all of its DAGs must be serialized as of that.
+    no longer. With ``revision``, those recorded must be serialized as of that.
     """
     dags = list(dags)
-    parsed = {dag.file for dag in dags if seen and dag.at and dag.at - dag.took - MARGIN > seen}
-    behind = {dag.file for dag in dags if revision is not None and dag.revision != revision}
-    return frozenset(dag.file for dag in dags if dag.file not in parsed or dag.file in behind)
+    recorded = [dag for dag in dags if seen and dag.at and dag.at - dag.took - MARGIN > seen]
+    behind = {dag.file for dag in recorded if revision not in (None, dag.revision)}
+    return frozenset({dag.file for dag in dags} - {dag.file for dag in recorded} | behind)
 
 
 class Barrier:
