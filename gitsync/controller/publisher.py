@@ -134,7 +134,7 @@ class Publisher:
         record = self.ledger.ours
         if record.phase is Phase.PUBLISHED:
             return True
-        members = self.fleet.members(pods, record.revision)
+        members = [member for member in self.fleet.members(pods, record.revision) if not member.fenced]
         if not patience_over and (silent := [member.name for member in members if member.silent]):
             why = f"an interrupted publication is finished once all pods have reported; missing: {', '.join(silent)}"
             self.decision = Decision(Action.DEFER, why)
