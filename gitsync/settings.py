@@ -79,6 +79,8 @@ class SourceSettings(_Settings):
     """Seconds that one fetch may take."""
     force_push: Literal["allow", "refuse"] = "allow"
     """What to do with a revision that does not descend from the one before it."""
+    restart: Literal["off", "auto"] = "off"
+    """Whether components that keep old code in memory are rolled after a publication, or only named."""
     clone: Clone = Clone()
     credentials: Credentials = Credentials()
     signatures: Signatures = Signatures()

@@ -81,7 +81,13 @@ def _pipeline(wanted: SourceSettings, settings: Settings, cluster: Cluster, volu
         announcer=announcer,
     )
     return Pipeline(
-        source=source(wanted, announcer, volume), fleet=fleet, ledger=ledger, publisher=publisher, announcer=announcer
+        source=source(wanted, announcer, volume),
+        fleet=fleet,
+        ledger=ledger,
+        publisher=publisher,
+        announcer=announcer,
+        cluster=cluster,
+        restart=wanted.restart == "auto",
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitsync.controller.announce import Announcer
     from gitsync.controller.candidate import Candidate
     from gitsync.controller.fleet import Fleet, Pod
+    from gitsync.controller.kube import Cluster
     from gitsync.controller.ledger import Ledger
     from gitsync.controller.publisher import Publisher
     from gitsync.controller.source import Source
@@ -33,6 +34,9 @@ class Pipeline:
     ledger: Ledger
     publisher: Publisher
     announcer: Announcer
+    cluster: Cluster
+    restart: bool
+    """Roll the components that have old code in memory, instead of naming them only."""
 
     @property
     def name(self) -> str:
@@ -66,6 +70,9 @@ class Pipeline:
         if not wanted:
             return
         self.ledger.amend(restarts={**self.ledger.ours.restarts, **wanted})
+        if self.restart:
+            restarted = self.cluster.rollout_restart(wanted)
+            log.info("restarted", extra={"source": self.name, "workloads": restarted})
 
     def _forget_restarted(self, pods: tuple[Pod, ...]) -> None:
         present = {pod.uid for pod in pods}
