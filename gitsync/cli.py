@@ -105,6 +105,8 @@ def _add_sidecar(parser: argparse.ArgumentParser) -> None:
 
 
 def _sidecar(arguments: argparse.Namespace) -> None:
+    # `http.client` would load it, a fifth of the memory; a member speaks plain HTTP, inside the cluster.
+    sys.modules["ssl"] = None  # type: ignore[assignment]
     from gitsync.member import sidecar  # noqa: PLC0415
 
     roots = _roots(arguments.source or ["dags"], arguments.root)

@@ -109,3 +109,19 @@ def write(repository: Repository, tree: str, directory: Path, paths: Collection[
         else:
             names = b"".join(os.fsencode(path) + b"\0" for path in paths)
             repository.run("checkout-index", "--force", "-z", "--stdin", env=env, stdin=names)
+
+
+def paths(repository: Repository, tree: str) -> list[str]:
+    """All files of ``tree``, without the rest of what ``listing`` tells: a member with many files stays small."""
+    names = repository.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree)
+    return [name for name in os.fsdecode(names).split("\0") if name]
+
+
+def size(repository: Repository, tree: str, wanted: Collection[str] | None) -> int:
+    """Bytes of the files ``wanted`` of ``tree``, or of all."""
+    total = 0
+    for line in repository.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree).split(b"\0"):
+        head, _, path = line.partition(b"\t")
+        if head and (wanted is None or os.fsdecode(path) in wanted):
+            total += int(head.split()[3])
+    return total

@@ -197,6 +197,16 @@ class Mirror:
         with self._explaining(f"cannot list {revision}"):
             return contents.listing(self._repository, f"{_TREES}{revision}", sizes=True)
 
+    def paths(self, revision: str) -> list[str]:
+        """Every file's path, and no more. Raises StoreError."""
+        with self._explaining(f"cannot list {revision}"):
+            return contents.paths(self._repository, f"{_TREES}{revision}")
+
+    def size(self, revision: str, paths: Collection[str] | None = None) -> int:
+        """Bytes of those files of the exported tree, or of all. Raises StoreError."""
+        with self._explaining(f"cannot list {revision}"):
+            return contents.size(self._repository, f"{_TREES}{revision}", paths)
+
     def read(self, blobs: Collection[str]) -> dict[str, bytes]:
         """Contents by the ids that ``files`` gives. Raises StoreError."""
         with self._explaining("cannot read files"):

@@ -57,7 +57,7 @@ class Controller:
         """
         page = f"/v1/sources/{self.source}/revisions/{revision}/touched?since={since}"
         answer = self._request("GET", page, timeout=TOUCHED_SECONDS)
-        files = answer.get("files", ()) if isinstance(answer, dict) else ()
+        files = answer.get("touched", ()) if isinstance(answer, dict) else ()
         if files is None or (isinstance(files, list) and all(isinstance(file, str) for file in files)):
             return files
         raise RemoteError("ControllerRefused", f"the controller at {self.url} answers what is no list of files")

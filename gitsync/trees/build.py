@@ -8,10 +8,10 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 DIRECTORY = 0o555
@@ -22,46 +22,36 @@ _NO_LINKS = {errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EXDEV
 """A volume that has no hard links, another owner's files, or one file in too many trees: a copy does as well."""
 
 
-class Sized(Protocol):
-    """A file of a revision."""
-
-    @property
-    def size(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class Plan:
     """What becomes of each file of a new tree. Paths are relative to it."""
 
     linked: Collection[str]
     written: Collection[str]
-    sizes: int
-    """Bytes of what is written."""
     directories: Collection[str]
     """Without the top; parents first."""
 
-    def bytes_needed(self, block: int) -> int:
-        """At most: every file fills its last block, and every directory has one."""
+    def bytes_needed(self, sizes: int, block: int) -> int:
+        """At most, with ``sizes`` bytes in the files: each fills its last block, and every directory needs one."""
         names = sum(map(len, self.linked)) + 24 * len(self.linked)
-        return self.sizes + names + block * (len(self.written) + len(self.directories) + 1)
+        return sizes + names + block * (len(self.written) + len(self.directories) + 1)
 
     @property
     def inodes_needed(self) -> int:
         return len(self.written) + len(self.directories) + 1
 
 
-def plan(files: Mapping[str, Sized], changed: Collection[str], touched: Collection[str] | None = ()) -> Plan:
-    """``touched`` files get an inode and a time of their own; None: all DAG files."""
-    fresh = {path for path in files if path.endswith(_DAG_FILES)} if touched is None else set(touched)
+def plan(paths: Collection[str], changed: Collection[str], touched: Collection[str] | None = ()) -> Plan:
+    """Of all ``paths``; ``touched`` files get an inode and a time of their own; None: all DAG files."""
+    fresh = {path for path in paths if path.endswith(_DAG_FILES)} if touched is None else set(touched)
     fresh.update(changed)
-    written = sorted(fresh & files.keys())
-    linked = sorted(files.keys() - fresh)
-    return Plan(linked, written, sum(files[path].size for path in written), _directories(files))
+    linked = [path for path in paths if path not in fresh]
+    return Plan(linked, sorted(fresh.intersection(paths)), _directories(paths))
 
 
-def _directories(files: Collection[str]) -> list[str]:
+def _directories(paths: Collection[str]) -> list[str]:
     found: set[str] = set()
-    for path in files:
+    for path in paths:
         while (path := path.rpartition("/")[0]) and path not in found:
             found.add(path)
     return sorted(found)

@@ -23,7 +23,7 @@ from gitsync.git.command import REVISION
 from gitsync.trees import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,9 @@ class Contents(Protocol):
 
     def exported(self, revision: str) -> bool: ...
 
-    def files(self, revision: str) -> Mapping[str, build.Sized]: ...
+    def paths(self, revision: str) -> Collection[str]: ...
+
+    def size(self, revision: str, paths: Collection[str] | None = None) -> int: ...
 
     def changed(self, old: str, new: str) -> Collection[str]: ...
 
@@ -134,12 +136,12 @@ class Store:
         return next((name for name in wanted if name and self.has(name) and contents.exported(name)), None)
 
     def _build(self, tree: Path, contents: Contents, base: str | None, touched: Touched) -> None:
-        files = contents.files(tree.name)
+        paths = contents.paths(tree.name)
         if base is None:
-            plan = build.plan(files, changed=files)
+            plan = build.plan(paths, changed=paths)
         else:
-            plan = build.plan(files, contents.changed(base, tree.name), touched(base))
-        self._make_sure_of_space(tree.name, plan)
+            plan = build.plan(paths, contents.changed(base, tree.name), touched(base))
+        self._make_sure_of_space(tree.name, plan, contents.size(tree.name, set(plan.written)))
         incoming = self._scratch(tree.name[:12])
         try:
             incoming.mkdir()
@@ -154,10 +156,10 @@ class Store:
         finally:
             build.remove(incoming)
 
-    def _make_sure_of_space(self, revision: str, plan: build.Plan) -> None:
+    def _make_sure_of_space(self, revision: str, plan: build.Plan, sizes: int) -> None:
         volume = os.statvfs(self.root)
         free = volume.f_bavail * volume.f_frsize
-        needed = plan.bytes_needed(volume.f_frsize)
+        needed = plan.bytes_needed(sizes, volume.f_frsize)
         if needed + RESERVE > free:
             message = f"needs {_mebibytes(needed)} and a reserve of {_mebibytes(RESERVE)}, {_mebibytes(free)} are free"
             raise VolumeFull(f"cannot stage {revision}: it {message} in {self.root}; make the volume larger")

@@ -12,6 +12,7 @@ import pytest
 from gitsync.git.clone import Clone
 from gitsync.git.mirror import Mirror
 from tests.ports import free_port
+from tests.unit.cluster import Cluster, started
 from tests.unit.servers import serving
 from tests.unit.standalone import Standalone, standalone
 
@@ -91,3 +92,9 @@ def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
     options = ["--reuseaddr", "--export-all", "--listen=127.0.0.1", f"--port={port}", f"--base-path={tmp_path}"]
     with serving(["/usr/lib/git-core/git-daemon", *options], port, tmp_path / "daemon.log"):
         yield f"git://127.0.0.1:{port}/{upstream.path.name}"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with started(tmp_path) as cluster:
+        yield cluster

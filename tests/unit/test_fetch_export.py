@@ -12,14 +12,13 @@ from gitsync.git.clone import Clone
 from gitsync.git.remote import Remote
 from tests.unit.conftest import Upstream
 from tests.unit.mirrors import MakeMirror, at, commit, git, publish, text
-from tests.unit.test_members import cluster  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gitsync.git.mirror import Mirror
-    from tests.unit.test_members import Cluster
+    from tests.unit.cluster import Cluster
 
 FILES = {"README": "top", "dags__one.py": "1", "dags__tests__t.py": "t", "dags__deep__two.py": "2", "docs__big": "big"}
 
@@ -228,7 +227,7 @@ def received(mirror: Mirror) -> set[str]:
     "options", [{}, {"depth": 1}, {"filter": "blob:none"}, {"filter": "tree:0", "depth": 1}], ids=str
 )
 def test_a_member_fetches_a_few_objects_for_a_file_that_changed(
-    cluster: Cluster,  # noqa: F811
+    cluster: Cluster,
     upstream: Upstream,
     make_mirror: MakeMirror,
     options: dict[str, Any],

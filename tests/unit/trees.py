@@ -43,6 +43,12 @@ class Library:
     def files(self, revision: str) -> Mapping[str, File]:
         return self.revisions[revision]
 
+    def paths(self, revision: str) -> Collection[str]:
+        return list(self.revisions[revision])
+
+    def size(self, revision: str, paths: Collection[str] | None = None) -> int:
+        return sum(file.size for path, file in self.revisions[revision].items() if paths is None or path in paths)
+
     def changed(self, old: str, new: str) -> Collection[str]:
         before, after = self.revisions[old], self.revisions[new]
         return {path for path in {*before, *after} if before.get(path) != after.get(path)}
