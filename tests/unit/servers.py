@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -182,8 +182,9 @@ def service(answer: Callable[[Seen], tuple[int, Mapping[str, str], str]], port: 
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body.encode()))}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body.encode())
+            with suppress(ConnectionError):  # a client that has given up
+                self.end_headers()
+                self.wfile.write(body.encode())
 
         do_POST = do_PUT = do_GET  # noqa: N815 - the names are the library's
 
