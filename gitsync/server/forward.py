@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-from gitsync.server import bodies
-
 if TYPE_CHECKING:
     from gitsync.server.surface import Surface
 
@@ -38,8 +36,10 @@ class Forwarder:
 
     async def _forward(self, request: web.Request, url: str) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
+        # Passed on as it comes: what may be sent, how much and how slowly, is for the leader to say.
+        body = request.content if request.body_exists else None
         async with self._session.request(
-            request.method, url, data=await bodies.read(request), headers={**headers, FORWARDED: "1"},
+            request.method, url, data=body, headers={**headers, FORWARDED: "1"},
             timeout=ClientTimeout(total=ANSWER_SECONDS),
         ) as answer:  # fmt: skip
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _DROPPED}

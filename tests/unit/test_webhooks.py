@@ -284,24 +284,40 @@ def test_memory_of_deliveries_is_bounded() -> None:
     assert sum(str(number) in seen for number in range(3 * REMEMBERED)) == REMEMBERED
 
 
+@pytest.fixture(params=["leader", "standby"])
+def entered(request: pytest.FixtureRequest, hook: Hooked, tmp_path: Path) -> Hooked:
+    """The same, asked directly or through a standby."""
+    if request.param == "leader":
+        return hook
+    return replace(hook, served=serve(tmp_path, leading=lambda: False, leader=lambda: hook.served.url))
+
+
+def test_a_huge_body_is_refused_before_it_comes(hook: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 600)
+    headers = {**github().headers, "Content-Length": str(bodies.LIMIT + 1)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with socket.create_connection(("127.0.0.1", hook.served.port), PATIENCE) as connection:
+        connection.sendall(f"POST /v1/webhooks/dags HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+        assert b" 413 " in connection.recv(65536).partition(b"\r\n")[0]
+
+
 @pytest.mark.parametrize("announced", [True, False])
-def test_a_huge_body_is_refused_before_it_is_read(hook: Hooked, *, announced: bool) -> None:
-    """With its length in a header nothing is read; without, at most the limit."""
+def test_no_more_of_a_huge_body_is_read_than_the_limit(entered: Hooked, *, announced: bool) -> None:
     chunk = b"x" * 65536
     count = bodies.LIMIT // len(chunk) + 1
     body = chunk * count if announced else iter([chunk] * count)
-    answer = hook.served.ask("POST", "/v1/webhooks/dags", github().headers, body)
+    answer = entered.served.ask("POST", "/v1/webhooks/dags", github().headers, body)
     assert answer.status == 413
-    assert hook.looked == []
+    assert entered.looked == []
 
 
-def test_a_slow_body_is_cut_off(hook: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_cut_off(entered: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.5)
     head = "".join(f"{name}: {value}\r\n" for name, value in {**github().headers, "Content-Length": "100"}.items())
-    with socket.create_connection(("127.0.0.1", hook.served.port), PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", entered.served.port), PATIENCE) as connection:
         connection.sendall(f"POST /v1/webhooks/dags HTTP/1.1\r\nHost: x\r\n{head}\r\n{{".encode())
         assert b" 408 " in connection.recv(65536).partition(b"\r\n")[0]
-    assert hook.looked == []
+    assert entered.looked == []
 
 
 def test_an_unsigned_body_is_not_waited_for(hook: Hooked) -> None:
@@ -310,22 +326,22 @@ def test_an_unsigned_body_is_not_waited_for(hook: Hooked) -> None:
         assert b" 401 " in connection.recv(65536).partition(b"\r\n")[0]
 
 
-def test_many_slow_bodies_leave_the_rest_of_the_server_at_work(hook: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_slow_bodies_leave_the_rest_at_work(entered: Hooked, monkeypatch: pytest.MonkeyPatch) -> None:
     """1. As many senders as there is room for say nothing more. 2. The next is put off. 3. Probes are answered."""
     monkeypatch.setattr(bodies, "BODY_SECONDS", 600)
     head = "".join(f"{name}: {value}\r\n" for name, value in {**github().headers, "Content-Length": "100"}.items())
     slow = []
     try:
         for _ in range(inbound.AT_ONCE):
-            connection = socket.create_connection(("127.0.0.1", hook.served.port), PATIENCE)
+            connection = socket.create_connection(("127.0.0.1", entered.served.port), PATIENCE)
             connection.sendall(f"POST /v1/webhooks/dags HTTP/1.1\r\nHost: x\r\n{head}\r\n{{".encode())
             slow.append(connection)
-        eventually(lambda: hook.send(github(event="ping")).status == 429, "there is no room for another")
-        assert hook.served.ask("GET", "/livez").status == 200
+        eventually(lambda: entered.send(github(event="ping")).status == 429, "there is no room for another")
+        assert entered.served.ask("GET", "/livez").status == 200
     finally:
         for connection in slow:
             connection.close()
-    eventually(lambda: hook.send(github()).status == 202, "there is room again")
+    eventually(lambda: entered.send(github()).status == 202, "there is room again")
 
 
 def test_a_secret_is_replaced_without_a_restart(hook: Hooked) -> None:
