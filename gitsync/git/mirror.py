@@ -76,7 +76,8 @@ class Mirror:
     def take(self, remote: Remote, revision: str) -> None:
         """Have the tree of ``revision`` as another mirror exported it. Raises RemoteError."""
         name = f"{_TREES}{revision}"
-        self._soundly(lambda repository: repository.fetch(remote, f"+{name}:{name}"))
+        # With a depth the other side compares with all trees that we have; else only with those of parents.
+        self._soundly(lambda repository: repository.fetch(remote, f"+{name}:{name}", "--depth=1"))
         self._collect()
 
     def _soundly(self, fetch: Callable[[Repository], _T]) -> _T:

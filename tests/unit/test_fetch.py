@@ -45,7 +45,7 @@ def test_a_full_revision_that_is_here_is_not_asked_for(
 
 
 def test_a_tag_comes_before_a_branch_of_its_name_and_a_part_of_a_name_is_no_ref(
-    upstream: Upstream, make_mirror: MakeMirror
+    upstream: Upstream, make_mirror: MakeMirror, commands: Callable[[], list[str]]
 ) -> None:
     tagged = upstream.commit(dag="one")
     upstream.repo.create_tag("both")
@@ -54,6 +54,9 @@ def test_a_tag_comes_before_a_branch_of_its_name_and_a_part_of_a_name_is_no_ref(
     upstream.repo.create_head("feature/part")
     mirror = make_mirror()
     assert mirror.fetch(at(upstream), "both") == tagged
+    commands()
+    assert mirror.fetch(at(upstream), "both") == tagged
+    assert commands() == ["ls-remote"]
     with pytest.raises(RemoteError) as error:
         mirror.fetch(at(upstream), "part")
     assert error.value.reason == "RefNotFound"
@@ -170,6 +173,15 @@ def test_a_force_push_is_told_from_a_push(upstream: Upstream, make_mirror: MakeM
     for revision in (second, third):
         shallow.fetch(at(upstream), revision)
     assert shallow.descends(third, second) is None
+
+
+def test_two_mirrors_make_the_same_of_a_revision(upstream: Upstream, make_mirror: MakeMirror) -> None:
+    """A successor on another volume serves members that have trees of its predecessor."""
+    upstream.commit(dag="one")
+    mirrors = [make_mirror("one"), make_mirror("two", depth=1)]
+    revision = {publish(mirror, upstream) for mirror in mirrors}.pop()
+    names = {git(mirror.directory, "rev-parse", f"refs/trees/{revision}") for mirror in mirrors}
+    assert len(names) == 1
 
 
 def test_forgotten_revisions_are_removed_and_others_stay(upstream: Upstream, make_mirror: MakeMirror) -> None:
