@@ -66,6 +66,7 @@ class Source(threading.Thread):
         self._wanted = Wanted()
         self._judged: tuple[str, str | None, str | None] | None = None
         self._ensured: str | None = None
+        self._generation = mirror.generation
         self._failures = 0
         self._next_look = 0.0
         self._woken = threading.Event()
@@ -125,6 +126,9 @@ class Source(threading.Thread):
         self._schedule(settings.period)
         with metrics.FETCH_SECONDS.labels(settings.name).time():
             revision = self.admission.fetch(settings.ref)
+        if self.mirror.generation != self._generation:
+            # The repository is another one: what is published, and the candidate, are to be had again.
+            self._generation, self._ensured, self._judged = self.mirror.generation, None, None
         metrics.FETCHES.labels(settings.name, "success").inc()
         metrics.FETCHED_AT.labels(settings.name).set_to_current_time()
         self.fetched_at = now()

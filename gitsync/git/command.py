@@ -47,6 +47,9 @@ SAFE_CONFIG: Mapping[str, str] = {
 }
 
 
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
 class CommandFailed(GitSyncError):
     """A git command ended with an error; ``stderr`` is what it said, credentials included."""
 
@@ -54,6 +57,10 @@ class CommandFailed(GitSyncError):
         super().__init__(f"git {command} failed: {last_line(stderr)}")
         self.stderr = stderr
         self.code = code
+
+    @property
+    def volume_full(self) -> bool:
+        return any(words in self.stderr for words in _FULL)
 
 
 class CommandTimedOut(GitSyncError):

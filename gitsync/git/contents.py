@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from gitsync.errors import RemoteError, StoreError
+from gitsync.errors import Refused, StoreError
 from gitsync.git.command import OutputTooLong
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 def listing(repository: Repository, tree: str, *, sizes: bool = False) -> dict[str, Entry]:
     """All files of ``tree`` by path. Bytes of a name that are not UTF-8 are surrogates, as ``os.fsencode`` takes them.
 
-    Raises RemoteError for a tree that no honest repository holds.
+    Raises Refused for a tree that no honest repository holds.
     """
     options = ("-r", "-z", "--full-tree", *(("-l",) if sizes else ()))
     try:
@@ -50,9 +50,9 @@ def listing(repository: Repository, tree: str, *, sizes: bool = False) -> dict[s
     return dict(_parsed(line) for line in lines if line)
 
 
-def too_large(tree: str) -> RemoteError:
+def too_large(tree: str) -> Refused:
     message = f"the names of all files of {tree} are more than {LISTING_LIMIT >> 20} MiB; remove some"
-    return RemoteError("TreeTooLarge", message)
+    return Refused("TreeTooLarge", message)
 
 
 def _parsed(line: str) -> tuple[str, Entry]:
@@ -60,7 +60,7 @@ def _parsed(line: str) -> tuple[str, Entry]:
     mode, _kind, oid, *size = head.split()
     # Git itself refuses these names at the fetch; here they would lead a reader out of the tree.
     if not _NAMES_REFUSED.isdisjoint(path.lower().split("/")):
-        raise RemoteError("NameRefused", f"the repository has a file named {path!r}; remove it")
+        raise Refused("NameRefused", f"the repository has a file named {path!r}; remove it")
     if size == ["BAD"]:
         raise StoreDamaged(f"the content of {path!r} cannot be read; the repository is cloned again at the next look")
     return path, Entry(_canonical(mode), oid, int(size[0]) if size and size[0] != "-" else 0)

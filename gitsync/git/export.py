@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitsync.errors import RemoteError
+from gitsync.errors import Refused, RemoteError
 from gitsync.git import sparse, submodules
 from gitsync.git.address import Address
 from gitsync.git.contents import LISTING_LIMIT, SUBMODULE, Entry, listing, too_large
@@ -36,7 +36,7 @@ class Export:
     """The commits of all submodules that were put in place."""
 
     def tree(self, revision: str) -> str:
-        """The id of the tree, which is in the repository with all of its files. Raises RemoteError or StoreError."""
+        """The id of the tree, which is then in the repository with all of its files. Raises Refused or RemoteError."""
         if self.repository.partial:
             self._fetch_missing(revision, "--filter=blob:none")
         whole = listing(self.repository, revision)
@@ -52,7 +52,7 @@ class Export:
         paths = sparse.selected(self.repository, revision, patterns)
         if not paths:
             message = f"the sparse patterns select no file of revision {revision[:12]}; correct `sparse`"
-            raise RemoteError("NothingSelected", message)
+            raise Refused("NothingSelected", message)
         return {path: entry for path, entry in whole.items() if path in paths}
 
     def _fetch_missing(self, revision: str, *options: str, wanted: Collection[str] | None = None) -> None:
@@ -81,14 +81,14 @@ class Export:
             return inlined
         if level > deepest or len(self.submodules) + len(links) > MOST_SUBMODULES:
             message = f"submodules nest deeper than {DEEPEST} or are more than {MOST_SUBMODULES}"
-            raise RemoteError("TooManySubmodules", f"{message} in {commit[:12]}; set `submodules` to shallow or off")
+            raise Refused("TooManySubmodules", f"{message} in {commit[:12]}; set `submodules` to shallow or off")
         addresses = submodules.declared(self.repository, commit, url)
         for path, link in links.items():
             if path not in addresses:
                 message = (
                     f"submodule {path!r} has no address in .gitmodules of {commit[:12]}; add it or remove the link"
                 )
-                raise RemoteError("SubmoduleUnknown", message)
+                raise Refused("SubmoduleUnknown", message)
             content = self._submodule(path, link, addresses[path], trusted=url)
             nested = self._inlined(content, link, addresses[path], level=level + 1)
             inlined |= {f"{path}/{name}": entry for name, entry in nested.items()}
@@ -99,16 +99,16 @@ class Export:
     def _submodule(self, path: str, commit: str, url: str, *, trusted: str) -> dict[str, Entry]:
         try:
             if not self.repository.has(commit):
-                self._fetch_submodule(commit, url, trusted)
+                self._fetch_submodule(path, commit, url, trusted)
         except RemoteError as error:
             raise RemoteError(error.reason, f"submodule {path!r}: {error}") from error
         self.submodules.add(commit)
         return listing(self.repository, commit)
 
-    def _fetch_submodule(self, commit: str, url: str, trusted: str) -> None:
+    def _fetch_submodule(self, path: str, commit: str, url: str, trusted: str) -> None:
         if Address.parse(url) is None and Address.parse(trusted) is not None:
-            message = f"{url} is a path, which a repository from elsewhere may not name; correct .gitmodules"
-            raise RemoteError("ProtocolRefused", message)
+            message = f"submodule {path!r}: {url} is no address that a repository may name; correct .gitmodules"
+            raise Refused("ProtocolRefused", message)
         depth = [f"--depth={self.clone.depth}"] if self.clone.depth else []
         fetch_commit(self.repository, self.remotes(url), commit, "--no-write-fetch-head", *depth, name="submodule")
 

@@ -16,7 +16,7 @@ import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from gitsync.errors import GitSyncError, Refused, RemoteError, StoreError
+from gitsync.errors import GitSyncError, Refused, RemoteError, StoreError, VolumeFull
 from gitsync.git import contents
 from gitsync.git.clone import Clone
 from gitsync.git.command import REVISION, CommandFailed, CommandTimedOut
@@ -54,6 +54,8 @@ class Mirror:
         """The process before us may have been killed; something failed that nobody could explain."""
         self._tip: tuple[str, str] | None = None
         """What the ref pointed to at the last look, and the commit of that."""
+        self.generation = 0
+        """How often another repository took the place of a damaged one: what was exported before may be gone."""
 
     def prepare(self) -> None:
         """Make the repository, or clear what a crash has left in it. Raises StoreError."""
@@ -103,6 +105,7 @@ class Mirror:
             self._rescue(fresh)
         fresh.replace(self._repository)
         self._repository, self._suspect, self._failed = fresh, False, False
+        self.generation += 1
         log.info("store.renewed", extra={"directory": str(self.directory)})
         return result
 
@@ -147,7 +150,7 @@ class Mirror:
         """Have the tree of the fetched commit ``revision`` of the repository at ``url``; it never changes again.
 
         ``remotes`` gives the credentials for an address: for ``url`` and for those of submodules.
-        Raises RemoteError or StoreError.
+        Raises Refused, RemoteError or StoreError.
         """
         if self.exported(revision):
             return
@@ -268,6 +271,8 @@ class Mirror:
             self.suspect()
             raise
         except (OSError, CommandFailed, CommandTimedOut) as error:
+            if isinstance(error, CommandFailed) and error.volume_full:
+                raise VolumeFull(f"{what}: the volume is full; make it larger") from error
             self.suspect()
             raise StoreError(f"{what}: {error}; check the free space of {self.directory}") from error
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitsync.errors import GitSyncError, RemoteError, StoreError
+from gitsync.errors import GitSyncError, RemoteError, VolumeFull
 from gitsync.git.command import CommandFailed, last_line
 from gitsync.log import redacted
 
@@ -39,7 +39,6 @@ _FAILURES: tuple[tuple[str, str, str], ...] = (
     ("dubious ownership", "RepositoryForbidden", "{url} belongs to another user; make it ours or serve it over https"),
 )  # fmt: skip
 
-_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _REFUSED = re.compile(r"object [0-9a-f]+: (?P<fault>\w+): (?P<text>.*)")
 """How index-pack and unpack-objects name an object that does not pass `transfer.fsckObjects`."""
 
@@ -55,8 +54,8 @@ class Remote:
 
 def explained(failure: CommandFailed, url: str, ref: str) -> GitSyncError:
     """Git's words as an error that names the thing and the cure."""
-    if any(words in failure.stderr for words in _FULL):
-        return StoreError("the volume is full; make it larger")
+    if failure.volume_full:
+        return VolumeFull("the volume is full; make it larger")
     if refused := _REFUSED.search(failure.stderr):
         message = f"{redacted(url)} holds a malformed or hostile object ({refused['fault']}: {refused['text']})"
         return RemoteError("ObjectsRefused", f"{message}; remove it from the history of {ref!r}")

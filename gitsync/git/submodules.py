@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitsync.errors import RemoteError
+from gitsync.errors import Refused
 from gitsync.git.command import CommandFailed
 from gitsync.log import redacted
 
@@ -47,6 +47,6 @@ def resolved(base: str, url: str) -> str:
             parent, found, _ = parent.rpartition(separator)
             if not found or parent.endswith(":/"):
                 message = f"a submodule's address {url!r} leads above {redacted(base)}; correct .gitmodules"
-                raise RemoteError("SubmoduleUnknown", message)
+                raise Refused("SubmoduleUnknown", message)
         else:
             return f"{parent}{separator}{url}".rstrip("/")

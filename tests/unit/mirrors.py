@@ -21,8 +21,9 @@ class MakeMirror(Protocol):
         """A prepared mirror; ``options`` are those of Clone. The same ``name`` again is a restart."""
 
 
-def git(directory: Path, *args: str) -> str:
-    return subprocess.run(["git", "-C", directory, *args], check=True, capture_output=True, text=True).stdout.strip()
+def git(directory: Path, *args: str, stdin: str = "") -> str:
+    command = ["git", "-C", str(directory), *args]
+    return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def commit(directory: Path) -> None:

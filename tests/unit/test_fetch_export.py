@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitsync.errors import GitSyncError, RemoteError, StoreError
+from gitsync.errors import Refused, RemoteError, StoreError
 from gitsync.git import submodules
 from gitsync.git.clone import Clone
 from gitsync.git.remote import Remote
@@ -14,7 +14,7 @@ from tests.unit.conftest import Upstream
 from tests.unit.mirrors import MakeMirror, at, commit, git, publish, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from gitsync.git.mirror import Mirror
@@ -69,7 +69,7 @@ def test_sparse_patterns_from_a_file_are_read_for_each_new_revision(
 
 def test_patterns_that_select_nothing_are_refused(upstream: Upstream, make_mirror: MakeMirror) -> None:
     upstream.commit(**FILES)
-    with pytest.raises(RemoteError) as error:
+    with pytest.raises(Refused) as error:
         exported(make_mirror(sparse=("/nothing/",)), upstream)
     assert error.value.reason == "NothingSelected"
 
@@ -190,9 +190,9 @@ def test_a_submodule_that_cannot_be_had_is_named(
     git(upstream.path, "update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},x")
     upstream.repo.index.update()
     upstream.commit(dag="one", **{".gitmodules": gitmodules.replace("'", '"')})
-    with pytest.raises(RemoteError, match="x") as error:
+    with pytest.raises((Refused, RemoteError), match="x") as error:
         exported(make_mirror(), upstream)
-    assert error.value.reason == reason
+    assert vars(error.value)["reason"] == reason
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_relative_addresses(base: str, url: str, expected: str) -> None:
 
 @pytest.mark.parametrize("base", ["https://host/dags", "file:///dags", "git@host:dags"])
 def test_a_relative_address_never_leaves_its_host(base: str) -> None:
-    with pytest.raises(GitSyncError, match="above"):
+    with pytest.raises(Refused, match="above"):
         submodules.resolved(base, "../../../x")
 
 
@@ -225,9 +225,15 @@ def held(mirror: Mirror) -> tuple[int, int]:
     return int(counted["count"]) + int(counted["in-pack"]), int(counted["size-pack"])
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"depth": 1}, {"filter": "blob:none"}, {"filter": "tree:0", "depth": 1}], ids=str
-)
+def two_thousand_files() -> Iterator[str]:
+    """A commit of `main`, as `git fast-import` reads it."""
+    yield "commit refs/heads/main\ncommitter a <a@example.org> 0 +0000\ndata 1\nx\n"
+    for number in range(2000):
+        content = f"number = {number}\n" * 50
+        yield f"M 644 inline package{number % 20}/module{number}\ndata {len(content)}\n{content}\n"
+
+
+@pytest.mark.parametrize("options", [{}, {"depth": 1}, {"filter": "tree:0", "depth": 1}], ids=str)
 def test_a_member_fetches_a_few_objects_for_a_file_that_changed(
     cluster: Cluster,
     upstream: Upstream,
@@ -236,12 +242,8 @@ def test_a_member_fetches_a_few_objects_for_a_file_that_changed(
 ) -> None:
     """2,000 files from the controller's HTTP side, whatever its mirror is: first all of them, then what is new."""
     git(upstream.path, "config", "uploadpack.allowFilter", "true")
-    for number in range(2000):
-        directory = upstream.path / f"package{number % 20}"
-        directory.mkdir(exist_ok=True)
-        (directory / f"module{number}.py").write_text(f"number = {number}\n" * 50)
-    git(upstream.path, "add", ".")
-    upstream.commit(dag="one")
+    git(upstream.path, "fast-import", "--quiet", stdin="".join(two_thousand_files()))
+    git(upstream.path, "reset", "-q", "--hard")
     cluster.mirror.clone = Clone(**options)
     member = make_mirror("member")
     config = {"http.extraHeader": "Authorization: Bearer member-token"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.errors import RemoteError, StoreError
+from gitsync.errors import RemoteError, StoreError, VolumeFull
 from gitsync.git.clone import Clone
 from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
@@ -260,7 +260,7 @@ def test_a_full_disk_refuses_what_is_new_and_nothing_else(upstream: Upstream, sm
     upstream.repo.index.add(["big"])
     upstream.commit(dag="two")
     for _ in range(3):
-        with pytest.raises(StoreError, match="full"):
+        with pytest.raises(VolumeFull):
             publish(mirror, upstream)
     assert text(mirror, old) == {"dag": "one"}
     upstream.commit(dag="three", big=None)
