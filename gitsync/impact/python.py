@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from dataclasses import dataclass, field
 
@@ -29,6 +30,8 @@ _READERS = frozenset({
     "FileSystemLoader", "PackageLoader", "copyfile", "fileConfig", "from_file", "load", "open", "read", "system",
 })  # fmt: skip
 _READERS_BEGIN = ("load_", "open_", "read_", "upload")
+_NAMING = re.compile(r"[./]|-m\s")
+"""What a string must have to be worth a closer look; most have not."""
 _PATHS = frozenset({"Path", "PurePath", "PurePosixPath", "join", "joinpath"})
 
 
@@ -165,6 +168,8 @@ class Source(ast.NodeVisitor):
         if text in _HIDDEN_NAMES:
             self._any_file(node, f"has the string {text!r}")
         self.exports |= text == "__all__"
+        if not _NAMING.search(text):
+            return
         self.uses.update((name, MENTION) for name in (*mentions.names(text), *mentions.directories(text)))
         for module in mentions.modules(text):
             self._use(module, 0)
