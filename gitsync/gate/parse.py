@@ -60,9 +60,20 @@ def warm_up() -> None:
     """Import what a forked child would import, and keep what is here out of the garbage collector's way."""
     for name in COMMON:
         importlib.import_module(name)
+    DagSerialization.to_dict(_smallest())  # reads schemas, and imports what only building a DAG imports
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
+
+
+def _smallest() -> object:
+    from airflow.sdk import dag, task  # noqa: PLC0415 - here nothing of it is taken for a DAG file
+
+    return dag("smallest", schedule=None)(task(_nothing))()
+
+
+def _nothing() -> None:
+    pass
 
 
 def about() -> dict[str, Any]:
