@@ -170,12 +170,13 @@ def test_a_peer_that_goes_away_ends_the_work(gate: Gate, tmp_path: Path) -> None
     note = f"import os, time\nopen({str(mark)!r}, 'w').write(f'{{os.getpid()}}\\n')\n{SWALLOW}"
     folder = tree(tmp_path / "tree", {"a.py": dag("a", note)})
     request = {"do": "parse", "tree": str(folder), "subdirectory": "", "bundle": "dags", "skip": []}
+    options = GateOptions(timeout=600, total=600, cpu=600)  # none of which ends it within this test
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(gate.socket))
-        connection.sendall(json.dumps({**request, "options": OPTIONS.as_json()}).encode() + b"\n")
+        connection.sendall(json.dumps({**request, "options": options.as_json()}).encode() + b"\n")
         wait_until("the file is imported", lambda: mark.exists() and mark.read_text().endswith("\n"))
     pid = int(mark.read_text())
-    wait_until("its process is gone", lambda: not lives(pid))
+    wait_until("its process is gone", lambda: not lives(pid), 60)
 
 
 @pytest.mark.parametrize("request_", [b"x\n", b"{}\n", b'{"do": "parse"}\n', b"[]\n", b""])
