@@ -64,3 +64,8 @@ test: prerequisites ## Run every test on a node of its own; CLUSTER=none leaves 
 bench: ## Measure pushes, holds and memory on the running cluster
 	@hack/bootstrap
 	@.venv/bin/python -m tests.bench.publication
+
+.PHONY: bench-peer
+bench-peer: ## Measure beside upstream git-sync: UPSTREAM is its program, or a checkout that Go builds
+	@hack/bootstrap
+	@.venv/bin/python -m tests.bench.peer $(UPSTREAM)

@@ -1,0 +1,362 @@
+"""Stand-alone gitsync and a sidecar beside upstream git-sync: the same repository, the same pushes, in one run.
+
+python3 -m tests.bench.peer UPSTREAM [FILES ...]
+
+UPSTREAM is the program, or a checkout or Git directory of github.com/kubernetes/git-sync that is built with Go.
+FILES are sizes of repositories. The host is `git daemon` on this machine, so that its work counts for neither.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from gitsync.controller.fleet import Fleet
+from gitsync.git.mirror import Mirror
+from gitsync.git.remote import Remote
+from gitsync.protocol import Directive
+from tests.bench import proc
+from tests.ports import free_port
+from tests.unit.test_members import Cluster, CountingFleet, Sidecar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PUSHES = 5
+COMMITS = 20
+WATCHED = 20.0
+"""Seconds over which idle costs are counted."""
+PATIENCE = 600.0
+MEMBERS = (1, 10, 100)
+PER_DIRECTORY = 100
+
+Figures = dict[str, float]
+
+
+@dataclass
+class Host:
+    """The repository as its authors push to it, and the server that programs fetch from."""
+
+    path: Path
+    url: str
+    log: Path
+    number: int = 0
+
+    def git(self, *args: str) -> str:
+        command = ["git", "-C", str(self.path), "-c", "user.name=a", "-c", "user.email=a@example.org", *args]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def fill(self, files: int) -> None:
+        self.git("init", "-q", "-b", "main", ".")
+        for number in range(files):
+            file = self.path / f"d{number // PER_DIRECTORY}" / f"dag_{number}.py"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(f"# {number}\n" * 50)
+        self.git("add", ".")
+        self.git("commit", "-qm", "all")
+
+    def push(self) -> str:
+        """Change one file; the commit."""
+        self.number += 1
+        (self.path / "d0" / "dag_0.py").write_text(f"change = {self.number}\n")
+        self.git("commit", "-qam", "one")
+        return self.git("rev-parse", "HEAD")
+
+    def requests(self) -> int:
+        return self.log.read_text().count("Request upload-pack")
+
+
+@contextmanager
+def host(directory: Path, files: int) -> Iterator[Host]:
+    port, log = free_port(), directory / "host.log"
+    served = Host(directory / "repo", f"git://127.0.0.1:{port}/repo", log)
+    served.path.mkdir()
+    served.fill(files)
+    command = ["git", "daemon", "--export-all", "--verbose", "--listen=127.0.0.1", f"--port={port}"]
+    with (
+        log.open("w") as output,
+        subprocess.Popen([*command, f"--base-path={directory}"], stderr=output, start_new_session=True) as daemon,
+    ):
+        try:
+            until(lambda: "Ready to rumble" in log.read_text())
+            yield served
+        finally:
+            os.killpg(daemon.pid, signal.SIGTERM)
+
+
+def until(condition: Callable[[], object]) -> float:
+    """Wait; when it was."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the bench has waited for ten minutes; see the logs beside the roots")
+        time.sleep(0.002)
+    return time.monotonic()
+
+
+@dataclass
+class Program:
+    """One process that publishes below one root."""
+
+    command: list[str]
+    root: Path
+    link: str
+    env: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self) -> float:
+        """When it was started."""
+        began = time.monotonic()
+        with self.root.with_name(f"{self.root.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **self.env})
+        return began
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def shows(self, revision: str) -> bool:
+        link = self.root / self.link
+        return link.is_symlink() and link.readlink().name == revision
+
+    def look(self) -> None:
+        os.kill(self.pid, signal.SIGHUP)
+
+
+class Peers:
+    """Makes both programs with the same flags."""
+
+    def __init__(self, directory: Path, upstream: Path) -> None:
+        self._directory = directory
+        self._upstream = upstream
+        self._wrapper = directory / "wrapper" / "git"
+        self._wrapper.parent.mkdir()
+
+    def make(self, name: str, url: str, root: str, *options: str) -> Program:
+        path = self._directory / root
+        flags = [f"--repo={url}", "--ref=main", f"--root={path}", "--link=link", "--max-failures=-1"]
+        flags += ["--sync-on-signal=SIGHUP", "--stale-worktree-timeout=0", *options]
+        if name == "upstream":
+            return Program([str(self._upstream), *flags, f"--git={self._git()}"], path, "link")
+        return Program([sys.executable, "-m", "gitsync", *flags, "--jitter=0"], path, "link")
+
+    def _git(self) -> Path:
+        # `git config list` came with Git 2.46; the wrapper costs upstream a shell for each command until `unwrap`.
+        self._wrapper.unlink(missing_ok=True)
+        real = shutil.which("git")
+        self._wrapper.write_text(f'#!/bin/sh\n[ "$1" != config ] || exec {real} config --list -z\nexec {real} "$@"\n')
+        self._wrapper.chmod(0o755)
+        return self._wrapper
+
+    def unwrap(self) -> None:
+        """From now on upstream calls Git itself."""
+        real = self._wrapper.with_name("real")
+        real.unlink(missing_ok=True)
+        real.symlink_to(shutil.which("git") or "git")
+        real.replace(self._wrapper)
+
+
+def measure(peers: Peers, name: str, served: Host) -> Figures:
+    """What one program costs."""
+    figures: Figures = {}
+    program = peers.make(name, served.url, f"{name}-{served.number}", "--period=1h")
+    try:
+        began = program.start()
+        revision = served.git("rev-parse", "HEAD")
+        figures["first sync, s"] = until(partial(program.shows, revision)) - began
+        peers.unwrap()
+        figures["push to published, s"] = statistics.median(_pushes(program, served, PUSHES))
+        _pushes(program, served, COMMITS - PUSHES)
+        figures[f"disk after {COMMITS} commits, MiB"] = proc.disk(program.root)
+    finally:
+        program.stop()
+    return figures | _idle(peers, name, served, program.root.name)
+
+
+def _pushes(program: Program, served: Host, count: int) -> list[float]:
+    """Seconds of each, without the wait for the next poll: a signal asks for it."""
+    seconds = []
+    for _ in range(count):
+        time.sleep(0.2)  # it must be waiting, not cleaning up after the last
+        revision = served.push()
+        began = time.monotonic()
+        program.look()
+        seconds.append(until(partial(program.shows, revision)) - began)
+    return seconds
+
+
+def _idle(peers: Peers, name: str, served: Host, root: str) -> Figures:
+    program = peers.make(name, served.url, root, "--period=1s")
+    try:
+        program.start()
+        time.sleep(10)
+        peers.unwrap()
+        figures = {"idle CPU at period 1 s, ms/s": proc.idle_cpu(program.pid, WATCHED)}
+        figures["memory, PSS MiB"], figures["memory, RSS MiB"] = proc.memory(program.pid)
+        asked = served.requests()
+        started = proc.programs_started(program.pid, WATCHED, program.root.with_name("trace"))
+        figures["programs started per poll"] = started / max(1, served.requests() - asked)
+    finally:
+        program.stop()
+    return figures
+
+
+@contextmanager
+def controller(directory: Path) -> Iterator[Cluster]:
+    """A controller's server without its lock and its cluster."""
+    directory.mkdir()
+    for name in ("member", "operator"):
+        (directory / name).write_text(f"{name}-token\n")
+    mirror = Mirror(directory / "dags.git")
+    mirror.prepare()
+    cluster = Cluster(directory, mirror, CountingFleet(), Fleet(silent_after=60))
+    with cluster.stack:
+        cluster.port = cluster.serve()
+        yield cluster
+
+
+def publish(cluster: Cluster, served: Host, epoch: int) -> str:
+    revision = cluster.mirror.fetch(Remote(served.url), "main")
+    cluster.mirror.export(revision, served.url)
+    cluster.fleet.direct(Directive(epoch=epoch, revision=revision))
+    return revision
+
+
+def _follows(sidecar: Sidecar, revision: str) -> bool:
+    return sidecar.current == revision
+
+
+def measure_sidecar(directory: Path, served: Host) -> Figures:
+    """A sidecar's costs, and a push through a controller's server to it; without lock and gate."""
+    figures: Figures = {}
+    with controller(directory) as cluster:
+        revision = publish(cluster, served, 1)
+        began = time.monotonic()
+        sidecar = cluster.join("worker-0")
+        figures["first sync, s"] = until(partial(_follows, sidecar, revision)) - began
+        assert sidecar.process is not None
+        seconds = []
+        for epoch in range(2, 2 + COMMITS):
+            revision = served.push()
+            began = time.monotonic()
+            publish(cluster, served, epoch)
+            seconds.append(until(partial(_follows, sidecar, revision)) - began)
+        figures["push to published, s"] = statistics.median(seconds)
+        figures[f"disk after {COMMITS} commits, MiB"] = proc.disk(sidecar.root)
+        time.sleep(2)
+        figures["idle CPU at period 1 s, ms/s"] = proc.idle_cpu(sidecar.process.pid, WATCHED)
+        figures["memory, PSS MiB"], figures["memory, RSS MiB"] = proc.memory(sidecar.process.pid)
+        figures["programs started per poll"] = proc.programs_started(sidecar.process.pid, WATCHED, directory / "trace")
+    return figures
+
+
+def requests_of_upstream(peers: Peers, served: Host, members: int) -> float:
+    """Requests at the host per minute, at upstream's own period of 10 s."""
+    programs = [peers.make("upstream", served.url, f"many-{members}-{n}") for n in range(members)]
+    with ExitStack() as stack:
+        for program in programs:
+            program.start()
+            stack.callback(program.stop)
+        revision = served.git("rev-parse", "HEAD")
+        until(lambda: all(program.shows(revision) for program in programs))
+        peers.unwrap()
+        return _per_minute(served)
+
+
+def requests_of_ours(directory: Path, served: Host, members: int) -> float:
+    """The same with a controller that looks every 10 s, and members that follow it."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(10):
+            cluster.mirror.fetch(Remote(served.url), "main")
+
+    with controller(directory) as cluster:
+        revision = publish(cluster, served, 1)
+        sidecars = [cluster.join(f"worker-{number}") for number in range(members)]
+        until(lambda: all(_follows(sidecar, revision) for sidecar in sidecars))
+        looking = threading.Thread(target=look)
+        looking.start()
+        try:
+            return _per_minute(served)
+        finally:
+            stop.set()
+            looking.join()
+
+
+def _per_minute(served: Host) -> float:
+    before, began = served.requests(), time.monotonic()
+    time.sleep(3 * WATCHED)
+    return 60 * (served.requests() - before) / (time.monotonic() - began)
+
+
+def built(source: Path, directory: Path) -> Path:
+    """The program, from wherever ``source`` leads."""
+    if source.is_file():
+        return source
+    directory.mkdir()
+    if (source / "go.mod").exists():
+        shutil.copytree(source, directory, dirs_exist_ok=True)
+    else:
+        archive = subprocess.run(["git", f"--git-dir={source}", "archive", "HEAD"], capture_output=True, check=True)
+        subprocess.run(["tar", "-x", "-C", str(directory)], input=archive.stdout, check=True)
+    subprocess.run(["go", "build", "-o", "git-sync", "."], cwd=directory, check=True)
+    return directory / "git-sync"
+
+
+def report(title: str, upstream: Figures, alone: Figures, sidecar: Figures) -> None:
+    """One table; a ratio is how many times as much upstream's figure is."""
+    rows = []
+    for name, theirs in upstream.items():
+        ours, member = alone.get(name), sidecar.get(name)
+        ratios = [theirs / value if value else None for value in (ours, member)]
+        rows.append([name, theirs, ours, member, *ratios])
+    headers = [title, "upstream", "ours, stand-alone", "ours, sidecar", "upstream : stand-alone", "upstream : sidecar"]
+    print(tabulate(rows, headers, floatfmt=".3g"), end="\n\n", flush=True)
+
+
+def main() -> None:
+    source, sizes = Path(sys.argv[1]), [int(size) for size in sys.argv[2:]] or [100, 20_000]
+    with tempfile.TemporaryDirectory(prefix="peer.") as name:
+        directory = Path(name)
+        upstream = built(source, directory / "build")
+        for files in sizes:
+            place = directory / str(files)
+            place.mkdir()
+            with host(place, files) as served:
+                peers = Peers(place, upstream)
+                theirs, ours = measure(peers, "upstream", served), measure(peers, "ours", served)
+                report(f"{files} files, one changed", theirs, ours, measure_sidecar(place / "controller", served))
+        place = directory / "many"
+        place.mkdir()
+        with host(place, sizes[0]) as served:
+            peers = Peers(place, upstream)
+            label = "requests at the host per minute, {} members"
+            theirs = {label.format(n): requests_of_upstream(peers, served, n) for n in MEMBERS}
+            ours = {label.format(n): requests_of_ours(place / f"controller-{n}", served, n) for n in MEMBERS}
+            report("period 10 s", theirs, {}, ours)
+
+
+if __name__ == "__main__":
+    main()
