@@ -95,17 +95,15 @@ class Loop:
         if self._state.settled:
             log.info("settled", extra={"revision": options.ref, "why": "ref is a commit, which never changes"})
             signal.sigwaitinfo(signals)  # not sigwait, which no other signal can end
-        elif signal.sigtimedwait(signals, self._pause()):
+        elif signal.sigtimedwait(signals, pause(options, self._state) * (1 + random.uniform(0, options.jitter))):  # noqa: S311
             log.info("signal", extra={"signal": options.sync_on_signal})
 
-    def _pause(self) -> float:
-        """Seconds until the next look."""
-        options, failures = self._options, self._state.failures
-        pause = options.period
-        if self._state.revision is None and options.init_period:
-            pause = options.init_period
-        elif failures:
-            pause = max(pause, min(options.max_backoff, pause * 2.0 ** min(failures - 1, 30)))
-        if self._state.refused:
-            pause = max(pause, options.pre_publish_exechook_backoff)
-        return pause * (1 + random.uniform(0, options.jitter))  # noqa: S311 - spreads load, hides nothing
+
+def pause(options: Options, state: State) -> float:
+    """Seconds until the next look, before jitter."""
+    seconds = options.period
+    if state.revision is None and options.init_period:
+        seconds = options.init_period
+    elif state.failures:
+        seconds = max(seconds, min(options.max_backoff, seconds * 2.0 ** min(state.failures - 1, 30)))
+    return max(seconds, options.pre_publish_exechook_backoff) if state.refused else seconds

@@ -43,9 +43,12 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         log.warning("not supported", extra={"what": line})
     # Raised wherever we are: each step can be cut, as a crash can cut it, and Git's process groups are killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    loop = _assembled(options)
-    log.info("started", extra={"repo": redacted(options.repo), "ref": options.ref, "root": options.root})
-    return loop.once() if options.one_time else loop.run()
+    _prepare(options)
+    sync = Sync(options, options.credentials(), partial(_gate, options))
+    loop = _assembled(options, sync)
+    with sync.store.owned():
+        log.info("started", extra={"repo": redacted(options.repo), "ref": options.ref, "root": options.root})
+        return loop.once() if options.one_time else loop.run()
 
 
 def _options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -59,16 +62,18 @@ def _options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     return options if options.link else replace(options, link=arguments.leaf(options.repo))
 
 
-def _assembled(options: Options) -> Loop:
-    """Everything that one process needs, ready to run."""
+def _prepare(options: Options) -> None:
+    """Make this process what the options want it to be."""
     if options.group_write:
         os.umask(0o002)
     if options.git != "git":
         os.environ["PATH"] = f"{Path(options.git).parent}:{os.environ['PATH']}"
     if options.add_user:
         add_user()
+
+
+def _assembled(options: Options, sync: Sync) -> Loop:
     state = State()
-    sync = Sync(options, options.credentials(), partial(_gate, options))
     followers = _followers(options, sync)
     _serve(options, state, followers)
     notes = Notes(*(options.below_root(name) if name else None for name in (options.touch_file, options.error_file)))

@@ -7,6 +7,7 @@ defaults are upstream git-sync 4.7's; where ours differ on purpose, docs/git-syn
 from __future__ import annotations
 
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,6 @@ class Options:
     webhook_success_status: int = flag(integer, 200, "status that is a success; 0: any")
     webhook_timeout: float = flag(duration, 1.0, "time that the call may take")
     webhook_backoff: float = flag(duration, 3.0, "wait before it is tried again")
-    webhook_secret_file: Path | None = flag(Path, None, "key that signs the call")
 
     http_bind: str = flag(str, "", "address and port of /livez, /readyz and /, such as :8080")
     http_metrics: bool = flag(boolean, False, "serve /metrics there")
@@ -134,6 +134,8 @@ class Options:
                 raise ValueError(f"{name} must be at least 10ms")
         if self.init_period and self.init_period < SHORTEST_PERIOD:
             raise ValueError("--init-period must be at least 10ms")
+        if self.sync_on_signal in (signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP):
+            raise ValueError("--sync-on-signal must be one that can be caught and does not end gitsync")
         if self.jitter < 0 or self.stale_worktree_timeout < 0:
             raise ValueError("--jitter and --stale-worktree-timeout must not be negative")
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitsync.errors import StoreError
 from gitsync.git.mirror import Mirror
 from gitsync.standalone import link
 from gitsync.trees.store import Store
@@ -42,7 +39,6 @@ class Sync:
         self.store = Store(options.root)
         self._mirror = Mirror(options.root / ".repository", timeout=options.sync_timeout, clone=options.clone())
         self._prepared = False
-        self._lock: int | None = None
 
     def __call__(self) -> Synced:
         """Publish what the ref is now. Raises GitSyncError; the current tree then stays."""
@@ -56,22 +52,8 @@ class Sync:
     def _prepare(self) -> None:
         if not self._prepared:
             self.store.prepare()
-            self._own_root()
             self._mirror.prepare()
             self._prepared = True
-
-    def _own_root(self) -> None:
-        """Two processes that write to one root would remove each other's half-made trees."""
-        if self._lock is not None:
-            return
-        lock = os.open(self._options.root / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            message = f"another gitsync writes to {self._options.root}; give each a --root of its own"
-            raise StoreError(message) from None
-        self._lock = lock
 
     def _sync(self) -> Synced:
         options, mirror, store = self._options, self._mirror, self.store
@@ -91,9 +73,6 @@ class Sync:
     def _flip(self, revision: str) -> None:
         former = self.store.current()
         self.store.flip(revision)
-        if former is not None:
-            # Age counts from here: a reader may have opened a file of it a moment ago.
-            os.utime(self.store.revisions / former)
         log.info("published", extra={"revision": revision, "former": former})
 
     def _place_link(self, tree: Path) -> bool:

@@ -120,6 +120,7 @@ def test_where_a_value_comes_from(argv: list[str], environ: dict[str, str], fiel
         pytest.param(["--exechook-command=/h", "--exechook-timeout=1ms"], {}, "--exechook-timeout", id="hook-timeout"),
         pytest.param(["--link=revisions/x"], {}, "--link must not", id="link-among-trees"),
         pytest.param(["--sync-on-signal=SIGNOTHING"], {}, "SIGNOTHING", id="signal"),
+        pytest.param(["--sync-on-signal=TERM"], {}, "--sync-on-signal must be", id="signal-that-ends-it"),
         pytest.param(["--git-config=alias.x:y"], {}, "alias.x", id="configuration-that-starts-programs"),
         pytest.param(["--credential={}"], {}, "--credential: a credential needs url", id="empty-credential"),
         pytest.param(["--credential=x"], {}, "--credential: this is not JSON", id="no-credential"),

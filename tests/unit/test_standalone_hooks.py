@@ -85,6 +85,8 @@ def test_the_exec_hook_runs_after_a_restart_with_nothing_new(
     gitsync.once()
     assert gitsync.once(f"--exechook-command={hook}").returncode == 0
     assert lines(runs) == [f"{revision} one "]
+    gitsync.start(f"--exechook-command={hook}")
+    eventually(lambda: lines(runs) == [f"{revision} one "] * 2, "a sidecar tells it, too")
 
 
 def test_an_exec_hook_that_hangs_is_killed(gitsync: Standalone, upstream: Upstream) -> None:

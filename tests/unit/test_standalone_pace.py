@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gitsync.errors import CandidateRefused, RemoteError
+from gitsync.standalone.loop import pause
+from gitsync.standalone.options import Options
+from gitsync.standalone.state import State
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -36,6 +41,14 @@ def _is_gone(stat: str) -> bool:
             return file.read().split()[2] == "Z"
     except OSError:
         return True
+
+
+def test_many_slow_commands_are_one_slow_sync(gitsync: Standalone, upstream: Upstream) -> None:
+    """Each of them is in time, all together are not."""
+    upstream.commit(dag="one")
+    git = gitsync.script("bin/git", "sleep 0.9", THROUGH)
+    assert gitsync.once("--sync-timeout=2s", f"--git={git}").returncode == 1
+    assert not gitsync.link.is_symlink()
 
 
 def test_a_slow_git_in_time(gitsync: Standalone, upstream: Upstream) -> None:
@@ -127,6 +140,35 @@ def test_it_gives_up(gitsync: Standalone, options: list[str], attempts: int) -> 
     log = gitsync.log.read_text()
     assert log.count('"event": "sync.failed"') == attempts
     assert log.splitlines()[-1].startswith("gitsync: no repository at")
+
+
+REFUSED = {"error": CandidateRefused("no")}
+FAILED = {"error": RemoteError("TimedOut", "no answer")}
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "seconds"),
+    [
+        pytest.param({}, {"revision": "a"}, 10, id="nothing-wrong"),
+        pytest.param({}, {"revision": "a", "failures": 1, **FAILED}, 10, id="one-failure"),
+        pytest.param({}, {"revision": "a", "failures": 3, **FAILED}, 40, id="it-doubles"),
+        pytest.param({}, {"revision": "a", "failures": 9999, **FAILED}, 60, id="up-to-the-longest"),
+        pytest.param({"period": 300.0}, {"failures": 9, **FAILED}, 300, id="never-shorter-than-the-period"),
+        pytest.param({"init_period": 0.5}, {"failures": 9, **FAILED}, 0.5, id="at-first-as-told"),
+        pytest.param({"init_period": 0.5}, {"revision": "a"}, 10, id="then-at-the-period"),
+        pytest.param({"period": 1.0}, {"revision": "a", **REFUSED}, 3, id="a-refusal-has-its-own"),
+        pytest.param({}, {"revision": "a", **REFUSED}, 10, id="but-not-below-the-period"),
+    ],
+)
+def test_how_long_it_waits(options: dict[str, Any], state: dict[str, Any], seconds: float) -> None:
+    assert pause(Options(repo="r", root=Path("/srv"), **options), State(**state)) == seconds
+
+
+def test_a_refusal_is_no_failure() -> None:
+    state = State()
+    for error, failures in ((RemoteError("TimedOut", "no"), 1), (CandidateRefused("no"), 1)):
+        state.failed(error, 0)
+        assert state.failures == failures
 
 
 def test_failures_are_counted_anew_after_a_success(gitsync: Standalone, upstream: Upstream) -> None:
