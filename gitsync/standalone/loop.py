@@ -80,7 +80,7 @@ class Loop:
             raise
         synced = replace(synced, changed=synced.changed or first)
         self._state.succeeded(synced.revision, time.monotonic() - began, changed=synced.changed)
-        self._notes.succeeded(changed=synced.changed)
+        self._notes.succeeded(synced.revision, changed=synced.changed)
         return synced
 
     def _most_failures(self) -> int:

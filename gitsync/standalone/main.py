@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gitsync.errors import CandidateRefused, NotDelivered, SettingsError
 from gitsync.log import configure, redacted
 from gitsync.notify.command import Command
+from gitsync.notify.files import ErrorFile, TouchFile
 from gitsync.notify.notice import Kind, Notice
 from gitsync.notify.webhook import Webhook
 from gitsync.standalone import arguments
@@ -76,8 +77,16 @@ def _assembled(options: Options, sync: Sync) -> Loop:
     state = State()
     followers = _followers(options, sync)
     _serve(options, state, followers)
-    notes = Notes(*(options.below_root(name) if name else None for name in (options.touch_file, options.error_file)))
-    return Loop(options, sync, notes, followers, state)
+    return Loop(options, sync, _notes(options), followers, state)
+
+
+def _notes(options: Options) -> Notes:
+    touch, error = options.touch_file, options.error_file
+    return Notes(
+        arguments.leaf(options.repo),
+        TouchFile(path=options.below_root(touch)) if touch else None,
+        ErrorFile(path=options.below_root(error)) if error else None,
+    )
 
 
 def _gate(options: Options, revision: str, tree: Path) -> None:

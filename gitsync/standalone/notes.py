@@ -1,44 +1,41 @@
-"""Files that say how it goes, as upstream git-sync writes them."""
+"""The files that say how it goes; neither is worth a failed sync: what cannot be written is logged."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitsync.errors import GitSyncError, NotDelivered
-from gitsync.notify.files import ErrorFile, TouchFile
+from gitsync.errors import NotDelivered
 from gitsync.notify.notice import Kind, Notice
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from gitsync.errors import GitSyncError
+    from gitsync.notify.files import ErrorFile, TouchFile
     from gitsync.notify.notice import Sink
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
 class Notes:
-    """Neither file is worth a failed sync: what cannot be written is logged."""
+    source: str
+    touch_file: TouchFile | None
+    error_file: ErrorFile | None
 
-    def __init__(self, touch_file: Path | None, error_file: Path | None) -> None:
-        self._touch_file = TouchFile(path=touch_file) if touch_file is not None else None
-        self._error_file = ErrorFile(path=error_file) if error_file is not None else None
-
-    def succeeded(self, *, changed: bool) -> None:
-        notice = Notice(kind=Kind.PUBLISHED, source="")
-        if changed:
-            _send(self._touch_file, notice)
-        _send(self._error_file, notice)
+    def succeeded(self, revision: str, *, changed: bool) -> None:
+        notice = Notice(kind=Kind.PUBLISHED, source=self.source, revision=revision)
+        self._tell(self.touch_file if changed else None, notice)
+        self._tell(self.error_file, notice)
 
     def failed(self, error: GitSyncError) -> None:
         reason = getattr(error, "reason", "")
-        _send(self._error_file, Notice(kind=Kind.FAILED, source="", message=str(error), reason=reason))
+        self._tell(self.error_file, Notice(kind=Kind.FAILED, source=self.source, message=str(error), reason=reason))
 
-
-def _send(sink: Sink | None, notice: Notice) -> None:
-    if sink is None:
-        return
-    try:
-        sink.send(notice)
-    except NotDelivered as error:
-        log.warning("note.failed", extra={"error": str(error)})
+    def _tell(self, sink: Sink | None, notice: Notice) -> None:
+        if sink is None:
+            return
+        try:
+            sink.send(notice)
+        except NotDelivered as error:
+            log.warning("note.failed", extra={"error": str(error)})

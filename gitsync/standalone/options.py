@@ -106,6 +106,7 @@ class Options:
     webhook_success_status: int = flag(integer, 200, "status that is a success; 0: any")
     webhook_timeout: float = flag(duration, 1.0, "time that the call may take")
     webhook_backoff: float = flag(duration, 3.0, "wait before it is tried again")
+    webhook_secret_file: Path | None = flag(Path, None, "key that signs the call")
 
     http_bind: str = flag(str, "", "address and port of /livez, /readyz and /, such as :8080")
     http_metrics: bool = flag(boolean, False, "serve /metrics there")
