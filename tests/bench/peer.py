@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from gitsync.controller.fleet import Fleet
-from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
 from gitsync.protocol import Directive
 from tests.bench import proc
 from tests.ports import free_port
-from tests.unit.test_members import Cluster, CountingFleet, Sidecar
+from tests.unit.cluster import started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.unit.cluster import Cluster, Sidecar
 
 PUSHES = 5
 COMMITS = 20
@@ -222,20 +222,6 @@ def _idle(peers: Peers, name: str, served: Host, root: str) -> Figures:
     return figures
 
 
-@contextmanager
-def controller(directory: Path) -> Iterator[Cluster]:
-    """A controller's server without its lock and its cluster."""
-    directory.mkdir()
-    for name in ("member", "operator"):
-        (directory / name).write_text(f"{name}-token\n")
-    mirror = Mirror(directory / "dags.git")
-    mirror.prepare()
-    cluster = Cluster(directory, mirror, CountingFleet(), Fleet(silent_after=60))
-    with cluster.stack:
-        cluster.port = cluster.serve()
-        yield cluster
-
-
 def publish(cluster: Cluster, served: Host, epoch: int) -> str:
     revision = cluster.mirror.fetch(Remote(served.url), "main")
     cluster.mirror.export(revision, served.url)
@@ -250,7 +236,8 @@ def _follows(sidecar: Sidecar, revision: str) -> bool:
 def measure_sidecar(directory: Path, served: Host) -> Figures:
     """A sidecar's costs, and a push through a controller's server to it; without lock and gate."""
     figures: Figures = {}
-    with controller(directory) as cluster:
+    directory.mkdir()
+    with started(directory) as cluster:
         revision = publish(cluster, served, 1)
         began = time.monotonic()
         sidecar = cluster.join("worker-0")
@@ -292,7 +279,8 @@ def requests_of_ours(directory: Path, served: Host, members: int) -> float:
         while not stop.wait(10):
             cluster.mirror.fetch(Remote(served.url), "main")
 
-    with controller(directory) as cluster:
+    directory.mkdir()
+    with started(directory) as cluster:
         revision = publish(cluster, served, 1)
         sidecars = [cluster.join(f"worker-{number}") for number in range(members)]
         until(lambda: all(_follows(sidecar, revision) for sidecar in sidecars))
