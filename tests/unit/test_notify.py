@@ -433,9 +433,10 @@ def test_the_last_state_of_each_revision_arrives(receiver: Receiver) -> None:
 
 def test_what_is_out_of_date_is_not_told(receiver: Receiver) -> None:
     """1. The receiver is down while a revision is deferred. 2. The revision is published. 3. The receiver is up."""
+    patient = Retries(attempts=900, first=0.001, longest=0.1)  # longer than this test would wait
     down = True
     receiver.answer = lambda _seen: (503 if down else 200, {}, "")
-    notifier = Notifier([Webhook(url=receiver.url)], QUICK)
+    notifier = Notifier([Webhook(url=receiver.url)], patient)
     notifier.start()
     notifier.tell(DEFERRED)
     eventually(lambda: receiver.seen, "it is tried")

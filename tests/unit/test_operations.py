@@ -15,6 +15,7 @@ import pytest
 from gitsync.errors import DatabaseError, OrderRefused, UnknownSource
 from gitsync.server import page
 from tests.unit.serving import MEMBER, OPERATOR, Served, serve
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,14 +194,14 @@ def test_an_order_that_takes_long_holds_nothing_else_up(controller: Controller, 
 
     def order(*_: object) -> dict[str, Any]:
         began.set()
-        finish.wait(60)
+        finish.wait(10 * PATIENCE)
         return source()
 
     served = serve(tmp_path, order=order, status=controller.status)
     asking = threading.Thread(target=served.ask, args=("POST", "/v1/sources/dags/resume", OPERATOR))
     asking.start()
     try:
-        assert began.wait(60)
+        assert began.wait(PATIENCE)
         assert served.ask("GET", "/v1/status", OPERATOR).status == 200
     finally:
         finish.set()
