@@ -62,6 +62,7 @@ class Controller:
             signal.signal(number, self._note_signal)
         self.leadership.start()
         for pipeline in self.pipelines.values():
+            pipeline.source.on_judged = self.wake
             pipeline.source.start()
         while not self._stopping:
             self._tick()

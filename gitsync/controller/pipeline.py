@@ -53,15 +53,19 @@ class Pipeline:
         self.source.want(Wanted())
 
     def tick(self, pods: tuple[Pod, ...], *, patience_over: bool) -> None:
-        record = self.ledger.ours
-        self.source.want(Wanted(active=True, published=record.revision, instead=record.orders.rollback))
+        self._tell_source()
         self.fleet.see(pods)
         if not self.publisher.recover(pods, patience_over=patience_over):
             return
         candidate = self.source.candidate
         if self.publisher.consider(candidate, pods) and candidate is not None:
+            self._tell_source()  # what it fetches next is compared with this
             self._restart_readers(candidate, pods)
         self._forget_restarted(pods)
+
+    def _tell_source(self) -> None:
+        record = self.ledger.ours
+        self.source.want(Wanted(active=True, published=record.revision, instead=record.orders.rollback))
 
     def _restart_readers(self, candidate: Candidate, pods: tuple[Pod, ...]) -> None:
         """Code that a process imports once is still the old one in it."""

@@ -15,6 +15,8 @@ from gitsync.controller.watch import Watch
 from gitsync.errors import GateError, GitSyncError, Refused, RemoteError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitsync.controller.admission import Admission
     from gitsync.controller.announce import Announcer
     from gitsync.controller.candidate import Candidate
@@ -71,6 +73,8 @@ class Source(threading.Thread):
         self._next_look = 0.0
         self._woken = threading.Event()
         self._stopping = False
+        self.on_judged: Callable[[], object] = lambda: None
+        """Called after each judgement, from this thread."""
 
     def want(self, wanted: Wanted) -> None:
         """From the controller's thread, at every tick."""
@@ -154,6 +158,7 @@ class Source(threading.Thread):
         else:
             self._admit(revision, wanted)
         self._judged = (revision, wanted.published, wanted.instead)
+        self.on_judged()
 
     def _admit(self, revision: str, wanted: Wanted) -> None:
         try:
