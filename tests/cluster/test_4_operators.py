@@ -44,7 +44,7 @@ def test_only_runs_of_touched_dags_are_waited_for(dev: UnderTest) -> None:
 
 def test_a_commit_that_does_not_import_reaches_no_pod(dev: UnderTest) -> None:
     published = dev.published()
-    broken = dev.push(broken="import no_such_package\n")
+    broken = dev.push(broken="from airflow.sdk import dag\nimport no_such_package\n")
 
     def refused() -> Any:  # noqa: ANN401
         found = dev.status()["refused"]
