@@ -99,6 +99,9 @@ class Announcer:
         self._event(reason, f"{self._source}: {why}", warning=True)
         self._notice(Kind.FAILED, None, why, reason=reason)
 
+    def recovered(self) -> None:
+        self._notice(Kind.RECOVERED, None)
+
     def rewritten(self, what: str) -> None:
         log.warning("rewritten", extra={"source": self._source, "what": what})
         self._event("ForcePushed", f"{self._source}: {what}", warning=True)

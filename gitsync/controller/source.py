@@ -138,6 +138,7 @@ class Source(threading.Thread):
         self.fetched_at = now()
         if self.trouble is not None:
             log.info("fetch.recovered", extra={"source": settings.name, "after_failures": self._failures})
+            self._announcer.recovered()
         self._failures, self.trouble = 0, None
         if revision != self.fetched:
             self._found(revision)

@@ -44,7 +44,7 @@ class ErrorFile:
 
     def send(self, notice: Notice) -> None:
         with _writing(self.path):
-            if notice.kind is Kind.PUBLISHED:
+            if notice.kind in (Kind.PUBLISHED, Kind.RECOVERED):
                 self.path.unlink(missing_ok=True)
                 return
             document = {"Msg": "sync failed", "Err": notice.message, "Args": {"reason": notice.reason}}

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """It was published and has been taken back."""
     FAILED = "failed"
     """Nothing can be said of any revision: the remote, the disk or the cluster failed."""
+    RECOVERED = "recovered"
+    """What failed works again."""
 
 
 def _now() -> str:
@@ -29,7 +31,7 @@ class Notice:
     kind: Kind
     source: str
     revision: str | None = None
-    """None only when ``kind`` is FAILED."""
+    """None only when ``kind`` is FAILED or RECOVERED."""
     message: str = ""
     """One sentence that says why."""
     epoch: int | None = None

@@ -365,15 +365,16 @@ def _is_gone(process: int) -> bool:
         return file.read().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_the_error_file_holds_the_last_error_until_a_publication(tmp_path: Path) -> None:
+@pytest.mark.parametrize("success", [PUBLISHED, Notice(kind=Kind.RECOVERED, source="dags")])
+def test_the_error_file_holds_the_last_error_until_a_success(tmp_path: Path, success: Notice) -> None:
     file = tmp_path / "notes" / "error.json"
     sink = ErrorFile(path=file)
     for notice in (REFUSED, FAILED):
         sink.send(notice)
     args = {"reason": "HostUnreachable"}
     assert json.loads(file.read_text()) == {"Msg": "sync failed", "Err": "the host does not answer", "Args": args}
-    sink.send(PUBLISHED)
-    sink.send(PUBLISHED)
+    sink.send(success)
+    sink.send(success)
     assert list(file.parent.iterdir()) == []
 
 
