@@ -120,11 +120,13 @@ with Store(pathlib.Path({str(store.root)!r})).owned():
     time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == "owned\n"
-        with pytest.raises(StoreError, match="another gitsync writes"), store.owned():
-            pass
-        owner.kill()
+        try:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == "owned\n"
+            with pytest.raises(StoreError, match="another gitsync writes"), store.owned():
+                pass
+        finally:
+            owner.kill()
     with store.owned():
         pass
 
