@@ -86,6 +86,7 @@ def _pipeline(wanted: SourceSettings, settings: Settings, cluster: Cluster, volu
         ledger=ledger,
         publisher=publisher,
         announcer=announcer,
+        notifier=notifier,
         cluster=cluster,
         restart=wanted.restart == "auto",
     )

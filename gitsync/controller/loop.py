@@ -68,6 +68,8 @@ class Controller:
             self._tick()
             self._rest()
         self.leadership.release()
+        for pipeline in self.pipelines.values():
+            pipeline.close()
 
     # -- from any thread ---------------------------------------------------------------------------------------------
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gitsync.controller.ledger import Ledger
     from gitsync.controller.publisher import Publisher
     from gitsync.controller.source import Source
+    from gitsync.notify.notifier import Notifier
+
+LAST_WORDS_SECONDS = 5.0
+"""How long receivers may take at the end; the kubelet allows 30 for everything."""
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ class Pipeline:
     ledger: Ledger
     publisher: Publisher
     announcer: Announcer
+    notifier: Notifier
     cluster: Cluster
     restart: bool
     """Roll the components that have old code in memory, instead of naming them only."""
@@ -47,6 +52,11 @@ class Pipeline:
         """A candidate may become publishable at any moment."""
         candidate = self.source.candidate
         return candidate is not None and candidate.revision != self.ledger.ours.revision
+
+    def close(self) -> None:
+        """End, and first tell what is still to be told."""
+        self.source.stop()
+        self.notifier.drain(within=LAST_WORDS_SECONDS)
 
     def stand_by(self) -> None:
         self.ledger.record = None

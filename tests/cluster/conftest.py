@@ -11,7 +11,7 @@ import pytest
 from hack.progress import step
 from hack.stack.cluster import Cluster, connected
 from hack.stack.instance import CHECKOUT, Instance
-from tests.cluster.instances import UnderTest
+from tests.cluster.instances import SAYING, UnderTest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def unlocked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Unde
         instance.wait_until_ready(current, only="git-server")
         under_test = UnderTest.connect(instance, tmp_path_factory.mktemp("unlocked") / "dags")
         under_test.push_lock_dag("one")
-        under_test.push_elsewhere("extra", extra="one")
+        under_test.push_elsewhere("extra", extra=SAYING.format(name="extra", mark="one"))
         instance.wait_until_ready(current)
     return under_test
 
@@ -59,11 +59,16 @@ def unlocked_overlay(directory: Path) -> Path:
     base = os.path.relpath(CHECKOUT / "base", overlay.resolve())
     replace(overlay / "kustomization.yaml", "../../base", base)
     replace(overlay / "kustomization.yaml", "dev-", "unlocked-")
+    replace(
+        overlay / "kustomization.yaml",
+        "configurations:",
+        f"components:\n  - {base}/components/gitsync-restart\nconfigurations:",
+    )
     replace(overlay / "kustomization.yaml", "kube-airflow/instance: dev", "kube-airflow/instance: unlocked")
     settings = (overlay / "gitsync.yaml").read_text()
     first = settings[settings.index("  - name: dags") : settings.index("database:")]
     first = first.replace("    period: 5\n", "    period: 5\n    policy: {scope: off, versioned: false}\n")
-    second = first.replace("name: dags", "name: extra").replace("ref: main", "ref: extra")
+    second = first.replace("name: dags", "name: extra").replace("ref: main", "ref: extra\n    restart: auto")
     (overlay / "gitsync.yaml").write_text(f"sources:\n{first}{second}{settings[settings.index('database:') :]}")
     with (overlay / "kustomization.yaml").open("a") as kustomization:
         kustomization.write(UNVERSIONED)

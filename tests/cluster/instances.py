@@ -83,11 +83,11 @@ class UnderTest:
         self.commits.append(revision)
         return revision
 
-    def push_elsewhere(self, branch: str, **marks: str) -> str:
-        """Have ``branch`` hold DAGs that say ``marks`` and nothing else; the new revision."""
+    def push_elsewhere(self, branch: str, **files: str) -> str:
+        """Have ``branch`` hold ``name="content"`` as ``name.py`` and nothing else; the new revision."""
         with tempfile.TemporaryDirectory() as directory, git.Repo.init(directory) as repo:
-            for name, mark in marks.items():
-                Path(directory, f"{name}.py").write_text(SAYING.format(name=name, mark=mark))
+            for name, content in files.items():
+                Path(directory, f"{name}.py").write_text(content)
                 repo.index.add([f"{name}.py"])
             revision = repo.index.commit("Change DAGs", author=AUTHOR, committer=AUTHOR).hexsha
             repo.create_remote("origin", self.clone.remote().url).push(f"+HEAD:refs/heads/{branch}").raise_if_error()

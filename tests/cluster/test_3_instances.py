@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.cluster.conftest import AWKWARD, PASSWORDS
-from tests.cluster.instances import eventually
+from tests.cluster.instances import SAYING, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
@@ -30,7 +30,7 @@ def test_the_second_instance_runs_with_any_password(unlocked: UnderTest) -> None
 def test_a_second_source_is_a_bundle_of_its_own(unlocked: UnderTest) -> None:
     first, dags = unlocked.published("extra"), unlocked.published()
     assert first != dags
-    second = unlocked.push_elsewhere("extra", extra="two")
+    second = unlocked.push_elsewhere("extra", extra=SAYING.format(name="extra", mark="two"))
     eventually(lambda: unlocked.published("extra") == second, "the second source is published", unlocked.findings)
     assert unlocked.published() == dags
     unlocked.wait_known("extra")
@@ -38,6 +38,35 @@ def test_a_second_source_is_a_bundle_of_its_own(unlocked: UnderTest) -> None:
     run = unlocked.airflow.trigger("extra")
     unlocked.wait_run(run, "extra")
     assert unlocked.result(run, "say", "extra") in ("one", "two")
+
+
+TRIGGER = """
+from airflow.triggers.base import BaseTrigger
+
+class Soon(BaseTrigger):
+    MARK = "{mark}"
+"""
+
+
+def test_a_changed_trigger_restarts_the_triggerer(unlocked: UnderTest) -> None:
+    """1. a trigger is published; 2. it changes: after the flip the pod that has the old one in memory is replaced."""
+
+    def triggerer() -> str:
+        pod = unlocked.instance.get("pod", "unlocked-triggerer-0")
+        return str(pod["metadata"]["uid"])
+
+    def push(mark: str) -> str:
+        files = {"extra": SAYING.format(name="extra", mark=mark), "soon": TRIGGER.format(mark=mark)}
+        return unlocked.push_elsewhere("extra", **files)
+
+    revision = push("early")
+    eventually(lambda: unlocked.published("extra") == revision, "the trigger is published", unlocked.findings)
+    eventually(lambda: not unlocked.record("extra")["restarts"], "nothing is to be restarted", unlocked.findings)
+    before = triggerer()
+    changed = push("late")
+    eventually(lambda: unlocked.published("extra") == changed, "its change is published", unlocked.findings)
+    eventually(lambda: triggerer() != before, "the triggerer is replaced", unlocked.findings)
+    eventually(lambda: not unlocked.record("extra")["restarts"], "the restart is over", unlocked.findings)
 
 
 def test_pod_security_is_enforced(dev: UnderTest) -> None:
