@@ -70,14 +70,10 @@ LATERAL (
 ) started
 """
 
-# There may be many thousands of scheduled tasks, and only of stale DAGs it matters whether there is one.
+# There may be many thousands of scheduled tasks, and only of stale DAGs it matters whether there is one. Looked up by
+# run, each look-up could read all scheduled tasks of its DAG.
 SCHEDULED = """
-SELECT wanted.dag_id, wanted.run_id
-FROM unnest(%(dags)s::text[], %(runs)s::text[]) wanted (dag_id, run_id),
-LATERAL (
-    SELECT FROM task_instance t
-    WHERE t.dag_id = wanted.dag_id AND t.run_id = wanted.run_id AND t.state = 'scheduled' LIMIT 1
-) scheduled
+SELECT DISTINCT dag_id, run_id FROM task_instance WHERE dag_id = ANY(%(dags)s::text[]) AND state = 'scheduled'
 """
 
 IN_USE = """
@@ -126,8 +122,8 @@ def blocking(ask: Ask, bundle: str | None) -> tuple[BlockingRun, ...]:
     # Of a run that has an active task it need not be asked whether it has started.
     idle = {key for key, row in runs.items() if key not in tasks and row["state"] == "running"}
     idle -= {_key(row) for row in ask(STARTED, _keys(idle))}
-    stale = {key for key, row in runs.items() if row["stale"] and not row["paused"]}
-    for row in ask(SCHEDULED, _keys(stale - idle)):
+    stale = {key[0] for key, row in runs.items() if row["stale"] and not row["paused"]}
+    for row in ask(SCHEDULED, {"dags": list(stale)}):
         tasks.setdefault(_key(row), {})["scheduled"] = 1
     found = [_blocking_run(runs[key], tasks.get(key, {})) for key in sorted(runs.keys() - idle)]
     return tuple(run for run in found if run is not None)
