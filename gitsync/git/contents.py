@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitsync.errors import Refused, StoreError
-from gitsync.git.command import OutputTooLong
+from gitsync.git.command import CommandFailed, OutputTooLong
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,7 +63,14 @@ def _parsed(line: str) -> tuple[str, Entry]:
         raise Refused("NameRefused", f"the repository has a file named {path!r}; remove it")
     if size == ["BAD"]:
         raise StoreDamaged(f"the content of {path!r} cannot be read; the repository is cloned again at the next look")
-    return path, Entry(_canonical(mode), oid, int(size[0]) if size and size[0] != "-" else 0)
+    return path, Entry(_canonical(mode), oid, _bytes(size[0]) if size and size[0] != "-" else 0)
+
+
+def _bytes(size: str) -> int:
+    """Git lists a file whose content it has lost as ``BAD``, and goes on."""
+    if not size.isdigit():
+        raise CommandFailed("ls-tree", "the content of a file is missing")
+    return int(size)
 
 
 def _canonical(mode: str) -> str:
@@ -123,5 +130,5 @@ def size(repository: Repository, tree: str, wanted: Collection[str] | None) -> i
     for line in repository.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree).split(b"\0"):
         head, _, path = line.partition(b"\t")
         if head and (wanted is None or os.fsdecode(path) in wanted):
-            total += int(head.split()[3])
+            total += _bytes(head.split()[3].decode())
     return total

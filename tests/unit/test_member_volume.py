@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitsync.trees import build
 from tests.unit.cluster import fetch, publish
 from tests.unit.trees import nodes
 from tests.waiting import eventually
@@ -94,8 +95,7 @@ def test_an_old_revision_is_there_without_a_controller(cluster: Cluster, upstrea
     new = fetch(cluster, upstream)
     publish(cluster, 2, new, sidecar)
     sidecar.command[sidecar.command.index("--controller") + 1] = "http://127.0.0.1:1"
-    subprocess.run(["chmod", "-R", "u+w", str(tree(sidecar, old))], check=True)
-    subprocess.run(["rm", "-r", str(tree(sidecar, old))], check=True)
+    build.remove(tree(sidecar, old))
     cluster.restart(sidecar)
     eventually(lambda: sidecar.ask("/livez")[0] == 200, "it runs again")
     assert sidecar.ask(f"/revisions/dags/{old}") == (200, "staged\n")
@@ -114,6 +114,33 @@ def test_a_damaged_repository_of_a_member_is_fetched_again(cluster: Cluster, ups
     upstream.commit(dag="two")
     assert publish(cluster, 2, fetch(cluster, upstream), sidecar) == frozenset()
     assert (sidecar.root / "current" / "dag").read_text() == "two"
+
+
+def lose(repository: Path, name: str) -> None:
+    """Remove one object, and nothing else."""
+
+    def git(*args: str, stdin: bytes = b"") -> str:
+        command = ["git", f"--git-dir={repository}", *args]
+        return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout.decode().strip()
+
+    blob = git("rev-parse", name)
+    for pack in (repository / "objects" / "pack").glob("*.pack"):
+        packed = pack.read_bytes()
+        for file in pack.parent.glob(f"{pack.stem}.*"):
+            file.unlink()
+        git("unpack-objects", stdin=packed)
+    (repository / "objects" / blob[:2] / blob[2:]).unlink()
+
+
+def test_a_file_that_a_members_repository_has_lost_is_fetched_again(cluster: Cluster, upstream: Upstream) -> None:
+    """The revision looks complete until its files are wanted."""
+    old = published(cluster, upstream, 1, dag="one")
+    sidecar = cluster.join("worker-0")
+    eventually(sidecar.ready, "the first tree is there")
+    lose(sidecar.root / ".repository", f"refs/trees/{old}:dag")
+    build.remove(tree(sidecar, old))
+    assert sidecar.ask(f"/revisions/dags/{old}") == (200, "staged\n")
+    assert (tree(sidecar, old) / "dag").read_text() == "one"
 
 
 def test_two_sidecars_never_write_to_one_volume(cluster: Cluster, upstream: Upstream) -> None:
