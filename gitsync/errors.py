@@ -58,10 +58,6 @@ class Superseded(ClusterError):
     """Another controller has taken over: this one must commit nothing more."""
 
 
-class CandidateRefused(GitSyncError):
-    """A revision must not be published: keep what is published, and look again when something has changed."""
-
-
 class OrderRefused(GitSyncError):
     """What an operator asked for cannot be done: nothing has changed."""
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsync.errors import CandidateRefused, NotDelivered, SettingsError
+from gitsync.errors import NotDelivered, Refused, SettingsError
 from gitsync.log import configure, redacted
 from gitsync.notify.command import Command
 from gitsync.notify.files import ErrorFile, TouchFile
@@ -90,7 +90,7 @@ def _notes(options: Options) -> Notes:
 
 
 def _gate(options: Options, revision: str, tree: Path) -> None:
-    """Have the pre-publish hook look at a staged tree. Raises CandidateRefused."""
+    """Have the pre-publish hook look at a staged tree. Raises Refused."""
     if not options.pre_publish_exechook_command:
         return
     hook = (options.pre_publish_exechook_command,)
@@ -98,7 +98,7 @@ def _gate(options: Options, revision: str, tree: Path) -> None:
     try:
         command.run(revision, arguments.leaf(options.repo))
     except NotDelivered as error:
-        raise CandidateRefused(str(error)) from error
+        raise Refused("HookRefused", str(error)) from error
 
 
 def _followers(options: Options, sync: Sync) -> list[Follower]:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from gitsync.errors import CandidateRefused, GitSyncError
+from gitsync.errors import GitSyncError, Refused
 
 
 @dataclass
@@ -32,7 +32,7 @@ class State:
 
     @property
     def refused(self) -> bool:
-        return isinstance(self.error, CandidateRefused)
+        return isinstance(self.error, Refused)
 
     def succeeded(self, revision: str, seconds: float, *, changed: bool) -> None:
         self.revision, self.error, self.failures = revision, None, 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitsync.errors import CandidateRefused, RemoteError
+from gitsync.errors import Refused, RemoteError
 from gitsync.standalone.loop import pause
 from gitsync.standalone.options import Options
 from gitsync.standalone.state import State
@@ -142,7 +142,7 @@ def test_it_gives_up(gitsync: Standalone, options: list[str], attempts: int) -> 
     assert log.splitlines()[-1].startswith("gitsync: no repository at")
 
 
-REFUSED = {"error": CandidateRefused("no")}
+REFUSED = {"error": Refused("HookRefused", "no")}
 FAILED = {"error": RemoteError("TimedOut", "no answer")}
 
 
@@ -166,7 +166,7 @@ def test_how_long_it_waits(options: dict[str, Any], state: dict[str, Any], secon
 
 def test_a_refusal_is_no_failure() -> None:
     state = State()
-    for error, failures in ((RemoteError("TimedOut", "no"), 1), (CandidateRefused("no"), 1)):
+    for error, failures in ((RemoteError("TimedOut", "no"), 1), (Refused("HookRefused", "no"), 1)):
         state.failed(error, 0)
         assert state.failures == failures
 
