@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.airflow.gates import Gate, dag, tree
+from tests.airflow.gates import Gate, children, dag, tree
+from tests.airflow.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ def measure(gate: Gate, count: int, folder: Path) -> str:
 
 def _cpu(gate: Gate) -> float:
     """Seconds used by the server's children that have ended: `cutime` and `cstime` of proc(5)."""
+    wait_until("the server has no child", lambda: not children(gate.process.pid))
     fields = Path(f"/proc/{gate.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
