@@ -60,8 +60,6 @@ class Directive:
     """What else should be on the volume, ready for a flip."""
     keep: tuple[str, ...] | None = None
     """What must not be removed; None: remove nothing."""
-    fenced: bool = False
-    """The controller does not wait for this member any more: it is not ready until it has caught up."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Directive:

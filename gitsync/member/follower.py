@@ -33,7 +33,6 @@ class Follower:
         self._report = Report(pod_uid)
         self._trouble: str | None = None
         self._confirmed = False
-        self._fenced = False
         self._behind_since: float | None = None
 
     @property
@@ -45,7 +44,7 @@ class Follower:
         """The controller has once confirmed our tree, and we have not been left behind since. From any thread."""
         behind = self._behind_since
         late = behind is not None and time.monotonic() - behind > BEHIND_SECONDS
-        return self._confirmed and not self._fenced and not late
+        return self._confirmed and not late
 
     def run(self) -> None:
         """For ever."""
@@ -83,7 +82,6 @@ class Follower:
         if directive.revision is not None and directive.epoch < self._report.epoch:
             message = f"told to follow epoch {directive.epoch} after {self._report.epoch}; restart this pod to obey it"
             raise RemoteError("EpochOutdated", message)
-        self._fenced = directive.fenced
         try:
             self.replica.follow(directive)
         finally:

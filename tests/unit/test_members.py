@@ -164,18 +164,6 @@ def test_a_source_that_the_controller_lacks_is_named(cluster: Cluster) -> None:
     eventually(lambda: "no source is named 'nothing'" in cluster.log(sidecar), "the log names it")
 
 
-def test_a_fenced_pod_is_not_ready_until_it_is_let_in_again(cluster: Cluster, upstream: Upstream) -> None:
-    upstream.commit(dag="one")
-    revision = fetch(cluster, upstream)
-    sidecar = cluster.join("worker-0")
-    publish(cluster, 1, revision, sidecar)
-    eventually(sidecar.ready, "the pod is ready")
-    cluster.fleet.direct(replace(cluster.fleet.directive, fenced=True))
-    eventually(lambda: not sidecar.ready(), "it is fenced")
-    cluster.fleet.direct(replace(cluster.fleet.directive, fenced=False))
-    eventually(sidecar.ready, "it has caught up")
-
-
 def test_a_pod_that_stays_behind_is_not_ready(
     cluster: Cluster, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,7 +209,7 @@ def test_a_report_says_when_the_link_moved(cluster: Cluster, upstream: Upstream)
 
 
 def test_each_side_understands_a_newer_one() -> None:
-    directive = Directive(serial="a-1", epoch=3, revision="f" * 40, keep=("e" * 40,), fenced=True)
+    directive = Directive(serial="a-1", epoch=3, revision="f" * 40, keep=("e" * 40,), settled=False)
     assert Directive.parse(json.loads(json.dumps({**directive.as_json(), "new": 1}))) == directive
     report = Report("uid", current="f" * 40, epoch=3, staged=("f" * 40,), flipped_at="2026-01-01T00:00:00.000001+00:00")
     assert Report.parse(json.loads(json.dumps({**report.as_json(), "new": 1}))) == report
