@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 from gitsync.impact import mentions, python
@@ -20,6 +23,11 @@ _KINDS = {
 }  # fmt: skip
 LIMITS = {PYTHON: 4 << 20, ARCHIVE: 64 << 20, COMPILED: 0, SHELL: 1 << 20, TEXT: 1 << 20}
 """Bytes above which a file of a kind is not read."""
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, OSError, EOFError,
+    ValueError, IndexError, OverflowError,
+)  # fmt: skip
+"""What `zipfile` raises for contents that nobody zipped; encrypted members are RuntimeError."""
 _MENTIONS = 5_000
 """Files that name more are data about something else."""
 
@@ -103,7 +111,7 @@ def _archive(content: bytes) -> Facts:
             if sum(item.file_size for item in inside) > LIMITS[ARCHIVE]:
                 return unread(ARCHIVE)
             sources = [_python(archive.read(item)) for item in inside if kind(item.filename) == PYTHON]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
+    except _DAMAGED:
         return Facts(anything="is a damaged archive", dag=True)
     return _merged(sources, [item.filename for item in inside])
 

@@ -34,10 +34,12 @@ IMPORTS = st.one_of(
     st.builds("importlib.import_module('{}')".format, DOTTED),
     st.builds("importlib.import_module('.{}', __package__)".format, NAME),
     st.builds("importlib.import_module('.{}', '{}')".format, NAME, DOTTED),
-    st.builds("importlib.import_module('{}' + '{}')".format, DOTTED, st.sampled_from(["", ".a", ".b"])),
     st.builds("__import__('{}')".format, DOTTED),
-    st.builds("exec('import ' + '{}')".format, NAME),
     st.builds("open(os.path.join(HERE, '{}.csv')).read()".format, NAME),
+)
+DYNAMIC = st.one_of(
+    st.builds("importlib.import_module('{}' + '{}')".format, DOTTED, st.sampled_from(["", ".a", ".b"])),
+    st.builds("exec('import ' + '{}')".format, NAME),
     st.just("[open(item.path).read() for item in os.scandir(HERE) if item.is_file()]"),
     st.builds("import sys; sys.path.insert(0, os.path.join(HERE, '{}')); import {}".format, NAME, NAME),
     st.builds("__path__.append(os.path.join(HERE, '..', '{}')); from . import {}".format, NAME, NAME),
@@ -49,19 +51,23 @@ SHAPES = st.sampled_from([
     "try:\n    {}\nexcept Exception:\n    from p import b",
     "if HERE:\n    {}\nelse:\n    import a",
 ])  # fmt: skip
+EXPORTS = st.lists(NAME, max_size=2).map("__all__ = {}".format)
 OTHERS = st.one_of(
-    st.lists(NAME, max_size=2).map("__all__ = {}".format),
     st.just("def __getattr__(name):\n    return importlib.import_module(f'{__name__}.{name}')"),
-    st.just("value = 1"),
     st.just("this is no Python"),
+    DYNAMIC.map("with contextlib.suppress(Exception):\n    {}".format),
 )
-STATEMENTS = st.one_of(*[st.builds(lambda shape, line: shape.format(line), SHAPES, IMPORTS)] * 3, OTHERS)
-CODE = st.lists(STATEMENTS, min_size=1, max_size=3).map(lambda lines: HEADER + "\n".join(lines) + "\n")
+STATEMENTS = st.builds(lambda shape, line: shape.format(line), SHAPES, IMPORTS)
+LAST = st.integers(0, 11).flatmap(lambda roll: OTHERS if roll == 11 else EXPORTS if roll > 7 else st.just("value = 1"))
+CODE = st.builds(
+    lambda lines, other: HEADER + "\n".join([*lines, other]) + "\n",
+    st.lists(STATEMENTS, min_size=1, max_size=2),
+    LAST,
+)
 STARTS = st.one_of(
     st.builds("import {}".format, DOTTED),
     st.builds("from {} import {}".format, DOTTED, NAME),
     st.builds("from {} import *".format, DOTTED),
-    IMPORTS,
 ).map("with contextlib.suppress(Exception):\n    {}".format)
 DAGS = st.lists(STARTS, min_size=2, max_size=4).map(lambda lines: HEADER + "\n".join(lines) + "\n")
 FILES = [f"{folder}{name}" for folder in ("", "p/", "q/", "p/q/") for name in ("a.py", "b.py", "__init__.py", "a.csv")]
@@ -69,7 +75,7 @@ FILES += ["p.py", "q.py", "p/q.py"]
 REPOSITORIES = st.builds(
     lambda plain, written: {**dict.fromkeys(plain, "value = 1\n"), **written},
     st.sets(st.sampled_from(FILES), min_size=4),
-    st.dictionaries(st.sampled_from(FILES), CODE, max_size=6),
+    st.dictionaries(st.sampled_from(FILES), CODE, min_size=5, max_size=12),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import zipfile
@@ -9,8 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gitsync.errors import Refused, StoreError
+from gitsync.impact import facts
 from gitsync.impact.cache import FactCache
 from gitsync.impact.rules import parse
 from gitsync.impact.side import Discovery
@@ -282,6 +286,24 @@ def test_a_huge_gitsync_yaml_is_refused_unread(cache: FactCache) -> None:
 
 def test_an_empty_gitsync_yaml_says_nothing() -> None:
     assert parse(b"").roots is None
+
+
+@given(st.binary(max_size=200) | st.text(st.sampled_from("{}[]:-&*!? \n'ab1/"), max_size=40).map(str.encode))
+def test_any_gitsync_yaml_is_read_or_refused(content: bytes) -> None:
+    with contextlib.suppress(Refused):
+        parse(content)
+
+
+PACKED = archive({"dag.py": DAG * 50, "x.py": "import y"})
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.binary(max_size=300), st.integers(0, len(PACKED)), st.integers(0, 8))
+def test_any_content_can_be_analysed(noise: bytes, at: int, length: int) -> None:
+    for kind in facts.LIMITS:
+        facts.analyse(kind, noise)
+    facts.analyse(facts.ARCHIVE, PACKED[:at] + noise[:length] + PACKED[at + length :])
+    facts.analyse(facts.PYTHON, b"x = " + b"(" * 5000 + noise)
 
 
 # Who must restart
