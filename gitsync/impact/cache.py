@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import sys
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gitsync.errors import StoreError
 from gitsync.impact import facts
+from gitsync.impact.python import MENTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -17,18 +19,21 @@ if TYPE_CHECKING:
 
     from gitsync.impact.facts import Facts
 
+log = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
 _VERSION = facts.VERSION * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
 """What an older analyser or another Python's parser has found is not trusted."""
 _AT_ONCE = 500
 """Values in one query; SQLite allowed 999 for long."""
 _TABLES = ("facts", "uses", "classes")
+# Columns in the order of their key: `quick_check` of SQLite 3.40 finds NULL where there is none otherwise.
 _SCHEMA = f"""
 CREATE TABLE facts (
     id INTEGER PRIMARY KEY, blob TEXT, kind TEXT, dag INTEGER, exports INTEGER, anything TEXT, reads TEXT,
     members TEXT, UNIQUE (blob, kind)
 );
-CREATE TABLE uses (name TEXT, fact INTEGER, level INTEGER, PRIMARY KEY (name, fact, level)) WITHOUT ROWID;
+CREATE TABLE uses (name TEXT, level INTEGER, fact INTEGER, PRIMARY KEY (name, level, fact)) WITHOUT ROWID;
 CREATE TABLE classes (fact INTEGER, name TEXT, base TEXT, PRIMARY KEY (fact, name, base)) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
@@ -78,16 +83,23 @@ class Session:
         members = "".join(f"{name}/" for name in item.members)
         row = (blob, kind, item.dag, item.exports, item.anything, item.reads, members)
         added = self._connection.execute(_INSERT, row).lastrowid
-        uses = {(_storable(name), added, level) for name, level in item.uses}
+        uses = {(_storable(name), level, added) for name, level in item.uses}
         self._connection.executemany("INSERT INTO uses VALUES (?, ?, ?)", uses)
         classes = ((added, name, base) for name, base in item.classes)
         self._connection.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
 
-    def using(self, names: Collection[str]) -> Iterator[Use]:
-        """Whatever uses one of ``names``, at any level."""
+    def importing(self, names: Collection[str]) -> Iterator[Use]:
+        """Who imports one of ``names``, relative or not."""
+        return self._using(names, "level >= 0")
+
+    def mentioning(self, texts: Collection[str]) -> Iterator[Use]:
+        """Who has one of ``texts`` in it."""
+        return self._using(texts, f"level = {MENTION}")
+
+    def _using(self, names: Collection[str], condition: str) -> Iterator[Use]:
         for part in _parts({_storable(name) for name in names}):
             marks = ", ".join("?" * len(part))
-            query = f"SELECT name, level, fact FROM uses WHERE name IN ({marks})"  # noqa: S608 - marks only
+            query = f"SELECT name, level, fact FROM uses WHERE name IN ({marks}) AND {condition}"  # noqa: S608 - ours
             yield from map(Use._make, self._connection.execute(query, part))
 
     def classes(self, only: Collection[int]) -> list[tuple[int, str, str]]:
@@ -130,7 +142,8 @@ class FactCache:
         with self._lock:
             try:
                 return self._once(work)
-            except (sqlite3.DatabaseError, OSError):
+            except (sqlite3.DatabaseError, OSError) as error:
+                log.warning("impact.facts-lost", extra={"file": str(self._path), "error": str(error)})
                 return self._anew(work)
 
     def _anew(self, work: Callable[[Session], _T]) -> _T:

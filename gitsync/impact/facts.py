@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gitsync.impact import mentions, python
 from gitsync.impact.python import MENTION
 
-VERSION = 1
+VERSION = 2
 """Of the analysis: a higher one makes every cache anew."""
 PYTHON, ARCHIVE, COMPILED, SHELL, TEXT = "python", "archive", "compiled", "shell", "text"
 _KINDS = {

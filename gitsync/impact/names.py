@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitsync.impact import facts
@@ -69,50 +69,54 @@ def _tops(roots: frozenset[str], paths: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-@dataclass(frozen=True)
-class Target:
-    """Everything that can mean one path."""
+@dataclass
+class Index:
+    """Some paths by everything that can mean them; where a name means several, one of them is kept.
 
-    slots: frozenset[str]
-    modules: frozenset[str]
-    """Dotted names of the slots."""
-    texts: frozenset[str]
-    """The ends of its name, and the directories that it is in."""
-    starred: bool
-    """A star import of its package may load it."""
+    So it costs the same to ask for the users of one path or of thousands.
+    """
 
-    @classmethod
-    def of(cls, path: str, roots: Roots, *, mentioned: bool, starred: bool) -> Target:
-        places = frozenset(slots(path))
-        modules = frozenset(name for slot in places for name in roots.names(slot))
-        return cls(places, modules, frozenset(_texts(path) if mentioned else ()), starred)
+    roots: Roots
+    texts: dict[str, str] = field(default_factory=dict)
+    """Ends of names, and directories."""
+    ends: set[str] = field(default_factory=set)
+    """What imports can say, relative or not."""
+    _slots: dict[str, str] = field(default_factory=dict)
+    _modules: dict[str, str] = field(default_factory=dict)
 
-    def asked(self) -> set[str]:
-        """All names to look up, whatever they are relative to."""
-        ends = {name for slot in self.slots for name in _ends(slot.replace("/", "."))}
-        return ends | self.texts | ({_star(name) for name in ends} if self.starred else set())
+    def add(self, path: str, *, mentioned: bool, starred: bool) -> None:
+        """``mentioned``: a text counts, too; ``starred``: so does a star import of its package."""
+        for slot in slots(path):
+            here = [slot, _star(slot, "/")] if starred else [slot]
+            for place in here:
+                self._slots.setdefault(place, path)
+                self.ends |= _ends(place.replace("/", "."))
+            for name in self.roots.names(slot):
+                self._modules.setdefault(name, path)
+                if starred:
+                    self._modules.setdefault(_star(name, "."), path)
+        for text in texts(path) if mentioned else ():
+            self.texts.setdefault(text, path)
 
-    def meant(self, use: Use, user: str) -> bool:
-        """Whether ``use``, found in the file ``user``, can mean this path."""
+    def meant(self, use: Use, user: str) -> str | None:
+        """The path that ``use``, found in the file ``user``, can mean."""
         if use.level == MENTION:
-            return use.name in self.texts
+            return self.texts.get(use.name)
         here = user.split("/")[:-1]
         if not use.level:
             # A program that is started by its path finds what is beside it first.
-            return self._is([], use.name) or self._is(here, use.name, by=self.slots, joint="/")
-        up = use.level - 1
-        if up > len(here):
-            return False
+            beside = "/".join((*here, *use.name.split(".")))
+            return self._modules.get(use.name) or self._slots.get(beside)
+        package = here[: len(here) + 1 - use.level] if use.level <= len(here) + 1 else []
         # Packages of one name below two roots may be one package.
-        package = here[: len(here) - up]
-        return any(self._is(package[start:], use.name) for start in range(len(package) + 1))
+        names = (".".join((*package[start:], use.name)) for start in range(len(package) + 1))
+        return next((self._modules[name] for name in names if name in self._modules), None)
 
-    def _is(self, package: list[str], name: str, *, by: frozenset[str] | None = None, joint: str = ".") -> bool:
-        full = joint.join((*package, *name.split(".")))
-        known = self.modules if by is None else by
-        if name.endswith("*"):
-            return self.starred and any(f"{item.rpartition(joint)[0]}{joint}*".lstrip(joint) == full for item in known)
-        return full in known
+
+def texts(path: str) -> set[str]:
+    """Everything in a text that can mean ``path``."""
+    *folders, name = path.split("/")
+    return {name[start:] for start in range(len(name))} | set(folders)
 
 
 def _ends(module: str) -> set[str]:
@@ -120,10 +124,7 @@ def _ends(module: str) -> set[str]:
     return {".".join(parts[start:]) for start in range(len(parts))}
 
 
-def _star(name: str) -> str:
-    return f"{name.rpartition('.')[0]}.*".lstrip(".")
-
-
-def _texts(path: str) -> set[str]:
-    *folders, name = path.split("/")
-    return {name[start:] for start in range(len(name))} | set(folders)
+def _star(name: str, joint: str) -> str:
+    """``a.b`` as ``a.*``, and ``b`` as ``*``."""
+    parent, found, _ = name.rpartition(joint)
+    return f"{parent}{found}*"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from gitsync.impact import facts
-from gitsync.impact.names import Roots, Target
-from gitsync.impact.python import MENTION
+from gitsync.impact.names import Index, Roots, texts
 from gitsync.impact.rules import UNREAD
 
 if TYPE_CHECKING:
@@ -84,32 +84,23 @@ class Spread:
             for path, user in self._users(front):
                 if user not in reached:
                     reached[user] = following[user] = front[path]
-            texts = (
-                {path: cause for path, cause in following.items() if facts.kind(path) == facts.TEXT} if guesses else {}
-            )
-            for user, cause in self._guesses(texts):
+            data = {path: cause for path, cause in following.items() if facts.kind(path) == facts.TEXT}
+            for user, cause in self._guesses(data if guesses else {}):
                 if user not in reached:
                     reached[user] = following[user] = cause
             front = following
         return reached
 
     def _users(self, front: Collection[str]) -> Iterator[tuple[str, str]]:
-        said = {path: self.readers(path) for path in front}
-        targets = {path: self._target(path, mentioned=said[path] is None) for path in front}
-        for path, user, _ in self._uses(targets):
-            yield path, user
+        index = Index(self.roots)
         for path in front:
-            yield from ((path, user) for user in said[path] or ())
-
-    def _uses(self, targets: Mapping[str, Target]) -> Iterator[tuple[str, str, int]]:
-        """Target, user, and the level of the use."""
-        wanted = defaultdict(list)
-        for path, target in targets.items():
-            for name in target.asked():
-                wanted[name].append(path)
-        for use in self.session.using(wanted):
+            said = self.readers(path)
+            index.add(path, mentioned=said is None, starred=self._starred(path))
+            yield from ((path, user) for user in said or ())
+        for use in chain(self.session.importing(index.ends), self.session.mentioning(index.texts)):
             for user in self.paths.get(use.fact, ()):
-                yield from ((path, user, use.level) for path in wanted[use.name] if targets[path].meant(use, user))
+                if (used := index.meant(use, user)) is not None:
+                    yield used, user
 
     def _guesses(self, causes: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Files that may depend on one of ``causes`` without a word of it."""
@@ -125,12 +116,16 @@ class Spread:
 
     def unnamed(self, paths: Iterable[str]) -> list[str]:
         """Those that nothing names, although something may read them."""
-        targets = {path: self._target(path, mentioned=True) for path in sorted(paths) if self._may_be_read(path)}
-        named = {path for path, user, level in self._uses(targets) if level == MENTION and user not in UNREAD}
-        return [path for path in targets if path not in named]
+        names = {path: texts(path) for path in sorted(paths) if self._may_be_read(path)}
+        asked = {text for found in names.values() for text in found}
+        said = {
+            use.name
+            for use in self.session.mentioning(asked)
+            if any(user not in UNREAD for user in self.paths.get(use.fact, ()))
+        }
+        return [path for path, found in names.items() if found.isdisjoint(said)]
 
-    def _target(self, path: str, *, mentioned: bool) -> Target:
-        folders = {path.rpartition("/")[0]} | {path.rpartition("/")[0].rpartition("/")[0]}
-        packages = (f"{folder}/__init__.py".lstrip("/") for folder in folders)
-        starred = any(item.exports for package in packages for item in self.facts_of(package))
-        return Target.of(path, self.roots, mentioned=mentioned, starred=starred)
+    def _starred(self, path: str) -> bool:
+        folder = path.rpartition("/")[0]
+        packages = {f"{place}/__init__.py".lstrip("/") for place in (folder, folder.rpartition("/")[0])}
+        return any(item.exports for package in packages for item in self.facts_of(package))

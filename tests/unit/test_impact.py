@@ -361,7 +361,8 @@ def test_nothing_is_read_twice(cache: FactCache, tmp_path: Path) -> None:
         asked.extend(blobs)
         return new.read(blobs)
 
-    touched(old, replace(new, read=read), difference(old, new), FactCache(tmp_path / "facts"))
+    watched = replace(old, read=read), replace(new, read=read)
+    touched(*watched, difference(old, new), FactCache(tmp_path / "facts"))
     assert asked == [new.files["a.py"].blob]
 
 
