@@ -198,7 +198,8 @@ def _pushes(program: Program, served: Host, count: int) -> list[float]:
     """Seconds of each, without the wait for the next poll: a signal asks for it."""
     seconds = []
     for _ in range(count):
-        time.sleep(0.2)  # it must be waiting, not cleaning up after the last
+        until(lambda: not proc.busy(program.pid))  # it may be cleaning up after the last
+        time.sleep(0.5)
         revision = served.push()
         began = time.monotonic()
         program.look()

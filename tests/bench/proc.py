@@ -24,6 +24,11 @@ def idle_cpu(pid: int, seconds: float) -> float:
     return 1000 * (cpu(pid) - before) / (time.monotonic() - began)
 
 
+def busy(pid: int) -> bool:
+    """Whether a process has children."""
+    return any(file.read_text() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+
+
 def memory(pid: int) -> tuple[float, float]:
     """PSS and RSS in MiB."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
