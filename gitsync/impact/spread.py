@@ -69,23 +69,23 @@ class Spread:
 
     def from_imports(self, changed: Iterable[str]) -> dict[str, str]:
         """What is changed, imports it, or names it; each with the changed path that it was reached from."""
-        return self._follow({path: path for path in sorted(changed)}, {})
+        return self._follow({path: path for path in sorted(changed)}, guessing=False)
 
     def from_everything(self, changed: Iterable[str]) -> dict[str, str]:
         """The same, with what may read or load it although it does not say so."""
-        seeds = {path: path for path in sorted(changed)}
-        return self._follow(seeds, dict(self._guesses(seeds)))
+        return self._follow({path: path for path in sorted(changed)}, guessing=True)
 
-    def _follow(self, seeds: Mapping[str, str], guesses: Mapping[str, str]) -> dict[str, str]:
-        reached = {**guesses, **seeds}
+    def _follow(self, seeds: Mapping[str, str], *, guessing: bool) -> dict[str, str]:
+        reached = {**dict(self._guesses(seeds) if guessing else ()), **seeds}
         front = dict(reached)
         while front:
             following: dict[str, str] = {}
             for path, user in self._users(front):
                 if user not in reached:
                     reached[user] = following[user] = front[path]
+            # A text names what it does not use itself: its readers do.
             data = {path: cause for path, cause in following.items() if facts.kind(path) == facts.TEXT}
-            for user, cause in self._guesses(data if guesses else {}):
+            for user, cause in self._guesses(data) if guessing else ():
                 if user not in reached:
                     reached[user] = following[user] = cause
             front = following
@@ -115,15 +115,12 @@ class Spread:
         return not path.endswith("/") and path not in UNREAD and self.readers(path) is None
 
     def unnamed(self, paths: Iterable[str]) -> list[str]:
-        """Those that nothing names, although something may read them."""
+        """Those that nothing but themselves names, although something may read them."""
         names = {path: texts(path) for path in sorted(paths) if self._may_be_read(path)}
-        asked = {text for found in names.values() for text in found}
-        said = {
-            use.name
-            for use in self.session.mentioning(asked)
-            if any(user not in UNREAD for user in self.paths.get(use.fact, ()))
-        }
-        return [path for path, found in names.items() if found.isdisjoint(said)]
+        users: dict[str, set[str]] = defaultdict(set)
+        for use in self.session.mentioning({text for found in names.values() for text in found}):
+            users[use.name] |= {user for user in self.paths.get(use.fact, ()) if user not in UNREAD}
+        return [path for path, found in names.items() if not any(users[text] - {path} for text in found)]
 
     def _starred(self, path: str) -> bool:
         folder = path.rpartition("/")[0]

@@ -81,6 +81,10 @@ def test_an_import_touches_the_file_whatever_was_there(cache: FactCache, imports
             {"lib/a.py": "from . import *", "lib/__init__.py": "", "lib/c.py": ""}, "lib/c.py", False,
             id="star-of-a-package-without-all",
         ),
+        pytest.param(
+            {"lib/a.py": "run('jobs/run.py')", "jobs/run.py": "import util", "util.py": ""}, "jobs/util.py", True,
+            id="beside-a-program",
+        ),
         pytest.param({"lib/a.py": "", "lib/b.py": ""}, "lib/b.py", False, id="sibling-that-nothing-imports"),
         pytest.param({"lib/a.py": "import x.y", "x/y.py": ""}, "x/z.py", False, id="sibling-in-a-namespace"),
     ],
@@ -128,6 +132,7 @@ def test_what_is_dynamic_depends_on_the_whole_repository(cache: FactCache, code:
         pytest.param("open('a.csv')", "data/other.csv", True, id="open-reads-any-data"),
         pytest.param("open('a.csv')", "lib.py", False, id="open-reads-no-python"),
         pytest.param("Operator(conf='conf.yaml')", "sql/named.sql", True, id="named-by-a-file-that-is-read"),
+        pytest.param("open(name)", "jobs/run.py", True, id="named-by-a-file-that-may-be-read"),
         pytest.param("doc = open('README.md')", "README.md", True, id="readme-that-is-named"),
         pytest.param("open(name)", "docs/index.html", False, id="documentation"),
         pytest.param("open(name)", "LICENSE", False, id="licence"),
@@ -136,12 +141,12 @@ def test_what_is_dynamic_depends_on_the_whole_repository(cache: FactCache, code:
     ],
 )
 def test_data_touches_what_can_read_it(cache: FactCache, code: str, changed: str, touches: bool) -> None:
-    old = {"dag.py": DAG + code, "conf.yaml": "query: named.sql", **OTHER}
+    old = {"dag.py": DAG + code, "conf.yaml": "query: named.sql\njob: run.py", **OTHER}
     assert compare(cache, old, {changed: "changed"}).files == ({"dag.py"} if touches else set())
 
 
 def test_a_template_that_nothing_names_touches_everything(cache: FactCache) -> None:
-    found = compare(cache, {"dag.py": DAG, **OTHER}, {"sql/a.sql": "select 1"})
+    found = compare(cache, {"dag.py": DAG, **OTHER}, {"sql/a.sql": "-- a.sql"})
     assert found.everything
     assert found.files == {"dag.py", "other.py"}
     assert found.why == "every DAG file: sql/a.sql may be a template, and no file names it"
