@@ -18,6 +18,7 @@ from gitsync.git.clone import Clone
 from gitsync.git.credentials import Credentials
 from gitsync.git.policy import TreePolicy
 from gitsync.git.signatures import Signatures
+from gitsync.impact.side import Discovery
 from gitsync.notify.options import NotifyOptions
 from gitsync.server.webhooks import WebhookOptions
 
@@ -90,6 +91,7 @@ class SourceSettings(_Settings):
     webhook: WebhookOptions | None = None
     """Who may say that the ref has moved; without it only the period counts."""
     notify: NotifyOptions = NotifyOptions()
+    impact: Discovery = Discovery()
     policy: PolicySettings = PolicySettings()
 
 
@@ -188,4 +190,5 @@ def _expanded(value: Any, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - 
 def _path(location: tuple[int | str, ...]) -> str:
     """``('sources', 0, 'repo')`` as ``sources[0].repo``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return text.lstrip(".") or "the file"
+    # A key may hold anything, and an error is one line.
+    return "".join(letter if letter.isprintable() else "?" for letter in text.lstrip(".")) or "the file"

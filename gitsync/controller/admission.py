@@ -81,7 +81,8 @@ class Admission:
         if base is None or not self.mirror.exported(base):
             return _INCOMPARABLE
         changed = self.mirror.changed(base, revision)
-        return touched(self._snapshot(base), self._snapshot(revision), changed, self.facts)
+        old, new = self._snapshot(base), self._snapshot(revision)
+        return touched(old, new, changed, self.facts, self.settings.impact)
 
     def _snapshot(self, revision: str) -> Snapshot:
         return Snapshot(self.mirror.files(revision), self.settings.subdirectory, self.mirror.read)

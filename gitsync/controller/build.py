@@ -40,14 +40,13 @@ class Volume:
     root: Path
     gate: Path
     """The gate's socket."""
-    facts: FactCache
 
 
 def controller(settings: Settings, identity: Identity, root: Path, gate: Path) -> Controller:
     """The controller, with all of its threads but the main loop still to start."""
     client = connect()
     cluster = Cluster(client, identity)
-    volume = Volume(root, gate, FactCache(root / "facts"))
+    volume = Volume(root, gate)
     pipelines = {wanted.name: _pipeline(wanted, settings, cluster, volume) for wanted in settings.sources}
     return Controller(
         pipelines,
@@ -103,7 +102,9 @@ def source(wanted: SourceSettings, announcer: Announcer, volume: Volume) -> Sour
         wanted.gate, GateClient(volume.gate), root / "reports" / wanted.name,
         subdirectory=wanted.subdirectory, bundle=wanted.name,
     )  # fmt: skip
-    admission = Admission(settings=wanted, mirror=mirror, store=store, facts=volume.facts, gatekeeper=gatekeeper)
+    # One of its own: what no revision of the source holds is forgotten.
+    facts = FactCache(root / "facts" / wanted.name)
+    admission = Admission(settings=wanted, mirror=mirror, store=store, facts=facts, gatekeeper=gatekeeper)
     return Source(wanted, mirror, admission, announcer)
 
 

@@ -71,6 +71,7 @@ def test_the_good_configuration_is_good(tmp_path: Path) -> None:
 
 
 @QUICK
+@example(where=(), by={"line\nbreak": None}, extra="")
 @given(where=st.sampled_from(paths(GOOD)), by=VALUES, extra=st.text(max_size=3))
 def test_a_configuration_is_taken_or_its_fault_is_named(where: tuple[str | int, ...], by: object, extra: str) -> None:
     with tempfile.TemporaryDirectory() as directory:

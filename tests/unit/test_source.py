@@ -12,7 +12,6 @@ import pytest
 from gitsync.controller import build
 from gitsync.controller.announce import Announcer
 from gitsync.controller.source import Source, Wanted
-from gitsync.impact.cache import FactCache
 from gitsync.settings import SourceSettings
 from tests.waiting import eventually
 
@@ -60,7 +59,7 @@ def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
         events: list[str] = []
         announcer = Announcer("dags", lambda reason, _message, **_kind: events.append(reason))
         root = tmp_path / volume
-        source = build.source(settings, announcer, build.Volume(root, root / "gate.sock", FactCache(root / "facts")))
+        source = build.source(settings, announcer, build.Volume(root, root / "gate.sock"))
         source.start()
         sources.append(source)
         return Watched(source, events)
@@ -148,6 +147,17 @@ def test_an_impact_names_the_dags_that_a_helper_is_imported_by(upstream: Upstrea
     assert watched.source.candidate.impact.touched == frozenset({"one.py"})
     watched.wait_for(upstream.commit(**{"helper.py": "", "README.md": "other words"}))
     assert watched.source.candidate.impact.touched == frozenset()
+
+
+def test_a_file_that_airflow_would_not_look_at_is_a_dag_file_where_safe_mode_is_off(
+    upstream: Upstream, start: Start
+) -> None:
+    published = upstream.commit(**{"plain.py": ""})
+    watched = start(impact={"safe_mode": False})
+    watched.source.want(Wanted(active=True, published=published))
+    watched.wait_for(upstream.commit(**{"plain.py": "changed = True\n"}))
+    assert watched.source.candidate is not None
+    assert watched.source.candidate.impact.touched == frozenset({"plain.py"})
 
 
 def test_a_gate_that_does_not_answer_makes_the_candidate_wait(upstream: Upstream, start: Start) -> None:
