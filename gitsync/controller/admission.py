@@ -66,38 +66,35 @@ class Admission:
         self.mirror.require_directory(revision, settings.subdirectory)
         if why := objection(self.mirror.files(revision), self.mirror.read, settings.tree):
             raise Refused("TreeRefused", f"revision {revision[:12]}: {why}")
-        found = self.touched(revision, base)
+        found, removed = self._compared(revision, base)
         if settings.gate.asks and not vouched:
             self._ask_gate(revision, base, found)
-        return self._candidate(revision, base, found)
+        return _candidate(revision, base, found, removed)
 
     def explained(self, revision: str, base: str | None) -> Candidate:
         """What ``revision`` would change, without asking whether it may."""
         self.have(revision)
-        return self._candidate(revision, base, self.touched(revision, base))
+        return _candidate(revision, base, *self._compared(revision, base))
 
     def touched(self, revision: str, base: str | None) -> Touched:
         """What publishing ``revision`` after ``base`` may change for Airflow."""
+        return self._compared(revision, base)[0]
+
+    def _compared(self, revision: str, base: str | None) -> tuple[Touched, frozenset[str]]:
+        """What is touched, and the files below the DAG folder, relative to it, that ``base`` has alone."""
         if base is None or not self.mirror.exported(base):
-            return _INCOMPARABLE
+            return _INCOMPARABLE, frozenset()
         changed = self.mirror.changed(base, revision)
         old, new = self._snapshot(base), self._snapshot(revision)
-        return touched(old, new, changed, self.facts, self.settings.impact)
+        found = touched(old, new, changed, self.facts, self.settings.impact)
+        return found, self._below(changed - new.files.keys())
 
     def _snapshot(self, revision: str) -> Snapshot:
         return Snapshot(self.mirror.files(revision), self.settings.subdirectory, self.mirror.read)
 
-    def _candidate(self, revision: str, base: str | None, found: Touched) -> Candidate:
-        files = None if found.everything else found.files
-        return Candidate(revision, base, Impact(files, self._removed(revision, base)), found.why, found.restart)
-
-    def _removed(self, revision: str, base: str | None) -> frozenset[str]:
-        """Files below the DAG folder that ``base`` has and ``revision`` has not, relative to that folder."""
-        if base is None or not self.mirror.exported(base):
-            return frozenset()
-        gone = self.mirror.changed(base, revision) - self.mirror.files(revision).keys()
+    def _below(self, files: frozenset[str]) -> frozenset[str]:
         folder = PurePosixPath(self.settings.subdirectory)
-        paths = map(PurePosixPath, gone)
+        paths = map(PurePosixPath, files)
         return frozenset(str(path.relative_to(folder)) for path in paths if path.is_relative_to(folder))
 
     def _ask_gate(self, revision: str, base: str | None, found: Touched) -> None:
@@ -110,3 +107,8 @@ class Admission:
         self.store.remove_except({revision, base or revision}, older_than=0)
         if why is not None:
             raise Refused("GateRefused", f"revision {revision[:12]}: {why}")
+
+
+def _candidate(revision: str, base: str | None, found: Touched, removed: frozenset[str]) -> Candidate:
+    files = None if found.everything else found.files
+    return Candidate(revision, base, Impact(files, removed), found.why, found.restart)
