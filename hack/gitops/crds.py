@@ -1,0 +1,173 @@
+"""The custom resource definitions of other projects, from their Go modules, each version once, in the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hack.node import toolchain
+from hack.node.errors import NodeError
+from hack.progress import step
+
+DOWNLOAD_LIMIT = 600.0
+
+
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # the fast one, where it is built
+    """Takes a lone `=`, to which YAML 1.1 gave a meaning that nobody uses."""
+
+
+Loader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.value)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module that has definitions in a folder; the checksum is the one that a go.sum would have."""
+
+    module: str
+    version: str
+    checksum: str
+    folder: str
+    groups: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        digest = self.checksum.removeprefix("h1:")[:8].replace("/", "-").replace("+", "-")
+        return f"{self.module.replace('/', '-')}-{self.version}-{digest}"
+
+
+SOURCES = (
+    Source(
+        "github.com/prometheus-operator/prometheus-operator",
+        "v0.85.0",
+        "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+        "example/prometheus-operator-crd",
+        ("monitoring.coreos.com",),
+    ),
+    Source(
+        "sigs.k8s.io/gateway-api",
+        "v1.6.3",
+        "h1:lKpJa5bGlraC/QeACvCpsHLdmO6y0iKfzVl6gzaFEYc=",
+        "config/crd/standard",
+        ("gateway.networking.k8s.io",),
+    ),
+    Source(
+        "github.com/kedacore/keda/v2",
+        "v2.20.2",
+        "h1:SR60v8uIcelbveS8n/1jcl8tLdBBIbHMxmdOHw8tKqA=",
+        "config/crd/bases",
+        ("keda.sh",),
+    ),
+    Source(
+        "github.com/argoproj/argo-cd/v3",
+        "v3.2.11",
+        "h1:3hkR11XCp/nlyM2cWr3qeUSGuZgi3JkFdMpzgL5qOR8=",
+        "manifests/crds",
+        ("argoproj.io",),
+    ),
+    Source(
+        "github.com/fluxcd/source-controller",
+        "v1.9.6",
+        "h1:nG534/bI6nVpyHra7ONAk6xDB3xPsVT+EOLHZHXPrrc=",
+        "config/crd/bases",
+        ("source.toolkit.fluxcd.io",),
+    ),
+    Source(
+        "github.com/fluxcd/kustomize-controller",
+        "v1.9.6",
+        "h1:XB+G3A0mky0j5uVHZWv4oSlS2RvZBoNIUhstIvY0JKE=",
+        "config/crd/bases",
+        ("kustomize.toolkit.fluxcd.io",),
+    ),
+    Source(
+        "github.com/external-secrets/external-secrets",
+        "v1.3.2",
+        "h1:u2J8RjlHIeF0oZCqtl92adI/uZWUwOesJIDkfql6LqQ=",
+        "config/crds/bases",
+        ("external-secrets.io",),
+    ),
+    Source(
+        "github.com/bitnami-labs/sealed-secrets",
+        "v0.40.0",
+        "h1:rvCP35JL8ZV5LNA2SrwNR6iLyoM3ulrSFWN0lBtYEYI=",
+        "helm/sealed-secrets/crds",
+        ("bitnami.com",),
+    ),
+)
+
+
+def source_of(group: str) -> Source | None:
+    """The module that defines a group's kinds; None for Kubernetes' own groups."""
+    return next((source for source in SOURCES if group in source.groups), None)
+
+
+def definition(cache: Path, group: str, kind: str) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """One CustomResourceDefinition; None where the group is nobody's or has no such kind."""
+    source = source_of(group)
+    if source is None:
+        return None
+    for file in sorted(provide(cache, source).iterdir()):
+        text = file.read_text()
+        if f"\n    kind: {kind}\n" in text and f"\n  group: {group}\n" in text:  # most are large: only one is parsed
+            return yaml.load(text, Loader=Loader)  # noqa: S506 - it is a safe one
+    return None
+
+
+def provide(cache: Path, source: Source) -> Path:
+    """The folder with a module's definitions, which kubectl can apply."""
+    folder = cache / "crds" / source.key
+    if not folder.exists():
+        staged = folder.with_name(f"{folder.name}.{os.getpid()}.next")
+        with step(f"reading the definitions of {source.module} {source.version}"):
+            try:
+                _extract(cache, source, staged)
+                _complete(staged, folder)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+    return folder
+
+
+def _complete(staged: Path, folder: Path) -> None:
+    try:
+        (staged / "definitions").replace(folder)
+    except OSError:
+        if not folder.exists():  # else another process was first, with the same content
+            raise
+
+
+def _extract(cache: Path, source: Source, staged: Path) -> None:
+    (staged / "definitions").mkdir(parents=True)
+    texts = {file.name: file.read_text() for file in (_download(cache, source, staged) / source.folder).glob("*.yaml")}
+    found = {name: text for name, text in texts.items() if "\nkind: CustomResourceDefinition\n" in text}
+    for name, text in found.items():
+        (staged / "definitions" / name).write_text(text)
+    if not found:
+        raise NodeError(f"{source.module} {source.version} has no definitions in {source.folder}")
+
+
+def _download(cache: Path, source: Source, staged: Path) -> Path:
+    """Into a module cache of its own, removed afterwards: the definitions are a small part of it."""
+    settings = {
+        "GOMODCACHE": str(staged / "go-mod"),
+        "GOFLAGS": "-modcacherw",
+        "GOSUMDB": "off",  # the checksum is pinned here
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    command = [toolchain.go(cache), "mod", "download", "-json", f"{source.module}@{source.version}"]
+    environment = {**os.environ, **settings}
+    done = subprocess.run(
+        command, env=environment, cwd=staged, capture_output=True, text=True, timeout=DOWNLOAD_LIMIT, check=False
+    )
+    answer = json.loads(done.stdout or "{}")
+    if done.returncode or "Dir" not in answer:
+        raise NodeError(f"{source.module} {source.version}: {answer.get('Error') or done.stderr.strip()}")
+    if answer["Sum"] != source.checksum:
+        raise NodeError(f"{source.module} {source.version} has the checksum {answer['Sum']}, not {source.checksum}")
+    return Path(answer["Dir"])
