@@ -121,6 +121,7 @@ def server(controller: Controller, tokens: Tokens, port: int) -> Server:
         order=lambda source, verb, argument, who: controller.order(source, Verb(verb), argument, who),
         explain=lambda source, revision: controller.pipeline(source).explain(revision),
         touched=lambda source, revision, since: controller.pipeline(source).touched(revision, since),
+        recall=lambda source, revision: controller.pipeline(source).recall(revision),
         alive=lambda: controller.alive,
         leading=lambda: controller.in_charge,
         leader=lambda: f"http://{ip}:{port}" if (ip := leadership.leader_ip) else None,

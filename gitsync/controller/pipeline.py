@@ -114,6 +114,19 @@ class Pipeline:
         folder = self.source.settings.subdirectory
         return None if found.everything else sorted(f"{folder}/{file}".lstrip("/") for file in found.files)
 
+    def recall(self, revision: str) -> bool:
+        """Have the tree of an old revision for members again; False: no run needs it. From any thread.
+
+        Our volume may be newer than the runs: one that is cleared long after it ended goes on where it began.
+        """
+        if self.source.mirror.exported(revision):
+            return True
+        if revision not in self.publisher.database.revisions_in_use(self.name):
+            return False
+        self.source.admission.have(revision)
+        log.info("recalled", extra={"source": self.name, "revision": revision})
+        return True
+
     def explain(self, text: str) -> dict[str, Any]:
         """What ``text``, a revision, touches, and what would defer it now. From any thread."""
         record = self.ledger.record

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 ANSWER_SECONDS = POLL_SECONDS + 10
 TOUCHED_SECONDS = 10.0
 """It is only about when files are parsed: not worth holding up a task."""
+RECALL_SECONDS = 300.0
+"""It may take a fetch from the Git host."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Controller:
         if files is None or (isinstance(files, list) and all(isinstance(file, str) for file in files)):
             return files
         raise RemoteError("ControllerRefused", f"the controller at {self.url} answers what is no list of files")
+
+    def recall(self, revision: str) -> bool:
+        """Have the controller bring back a revision that it has no more; False: no run needs it. Raises RemoteError."""
+        page = f"/v1/sources/{self.source}/revisions/{revision}/recall"
+        return bool(self._request("POST", page, timeout=RECALL_SECONDS) == {"recalled": True})
 
     def _authorization(self) -> str:
         try:

@@ -34,14 +34,19 @@ class Replica:
         root: Path,
         remote: Callable[[], Remote],
         touched: Callable[[str, str], Collection[str] | None] = lambda _revision, _since: (),
+        recall: Callable[[str], bool] = lambda _revision: False,
         *,
         newest: int = NEWEST,
     ) -> None:
-        """``touched``: which unchanged files of a revision to parse again when it follows another; None: all."""
+        """``touched``: which unchanged files of a revision to parse again when it follows another; None: all.
+
+        ``recall``: has the remote bring back a revision that it has no more; whether it did.
+        """
         self.store = Store(root)
         self._mirror = Mirror(root / ".repository")
         self._remote = remote
         self._touched = touched
+        self._recall = recall
         self._newest = newest
         self._writing = threading.Lock()
         self._trouble: str | None = None
@@ -60,7 +65,7 @@ class Replica:
             return
         with self._writing:
             if not self._mirror.exported(revision):
-                self._mirror.take(self._remote(), revision)
+                self._take(revision)
             try:
                 self._build(revision)
             except VolumeFull:
@@ -68,8 +73,16 @@ class Replica:
             except StoreError as error:
                 log.warning("restaging", extra={"revision": revision, "error": str(error)})
                 # When our repository is damaged this finds it out, and makes another one.
-                self._mirror.take(self._remote(), revision)
+                self._take(revision)
                 self._build(revision)
+
+    def _take(self, revision: str) -> None:
+        try:
+            self._mirror.take(self._remote(), revision)
+        except RemoteError as error:
+            if error.reason != "RefNotFound" or not self._recall(revision):
+                raise
+            self._mirror.take(self._remote(), revision)
 
     def _build(self, revision: str) -> None:
         self.store.stage(revision, self._mirror, touched=lambda base: self._touched_since(base, revision))

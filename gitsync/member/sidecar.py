@@ -36,7 +36,7 @@ def main(url: str, roots: Mapping[str, Path], token_file: Path, *, port: int, ne
 
 def _follower(url: str, source: str, root: Path, token_file: Path, newest: int) -> Follower:
     controller = Controller(url.rstrip("/"), source, os.environ["POD_NAME"], token_file)
-    replica = Replica(root, controller.remote, controller.touched, newest=newest)
+    replica = Replica(root, controller.remote, controller.touched, controller.recall, newest=newest)
     return Follower(replica, controller, os.environ["POD_UID"])
 
 

@@ -29,7 +29,7 @@ def stage(url: str, source: str, root: Path, token_file: Path, *, wanted: str, t
     if wanted != CURRENT and not REVISION.fullmatch(wanted):
         raise SettingsError(f"{wanted!r} is neither a full commit id nor {CURRENT!r}")
     controller = Controller(url.rstrip("/"), source, os.environ.get("POD_NAME", "stage"), token_file)
-    replica = Replica(root, controller.remote)
+    replica = Replica(root, controller.remote, recall=controller.recall)
     ends = time.monotonic() + timeout
     with replica.owned():
         replica.prepare()

@@ -32,8 +32,6 @@ class Health:
         leading = self._surface.leading()
         if not leading and self._surface.leader() is None:
             raise web.HTTPServiceUnavailable(text="no controller leads\n")
-        if (why := self._surface.ready()) is not None:
-            raise web.HTTPServiceUnavailable(text=f"{why}\n")
         return web.Response(text="leading\n" if leading else "standing by\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:

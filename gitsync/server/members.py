@@ -1,15 +1,15 @@
-"""What sidecars ask: what to do, and which files of a revision Airflow should parse again."""
+"""What sidecars ask: what to do, which files of a revision Airflow should parse again, and for a revision of old."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from gitsync.git.command import REVISION
 from gitsync.protocol import POLL_SECONDS, Report
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Members:
         return [
             web.post("/v1/members/{source}/{pod}", self._poll),
             web.get("/v1/sources/{source}/revisions/{revision}/touched", self._touched),
+            web.post("/v1/sources/{source}/revisions/{revision}/recall", self._recall),
         ]
 
     def _wake_polls(self, source: str) -> None:
@@ -64,12 +65,19 @@ class Members:
         """``{"touched": ["etl.py"]}``; null when any file may behave differently."""
         self._access.member(request)
         source, _fleet = self._of(request)
-        revision, since = request.match_info["revision"], request.query.get("since", "")
-        if not (_is_full(revision) and _is_full(since)):
-            raise web.HTTPBadRequest(text="the revision and `since` must be full commit ids\n")
+        revision, since = _full(request.match_info["revision"]), _full(request.query.get("since", ""))
         touched = await asyncio.to_thread(self._surface.touched, source, revision, since)
         return web.json_response({"touched": touched})
 
+    async def _recall(self, request: web.Request) -> web.Response:
+        """``{"recalled": true}``; false when no run needs the revision."""
+        self._access.member(request)
+        source, _fleet = self._of(request)
+        recalled = await asyncio.to_thread(self._surface.recall, source, _full(request.match_info["revision"]))
+        return web.json_response({"recalled": recalled})
 
-def _is_full(revision: str) -> bool:
-    return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", revision) is not None
+
+def _full(revision: str) -> str:
+    if not REVISION.fullmatch(revision):
+        raise web.HTTPBadRequest(text="revisions, also in `since`, must be full commit ids\n")
+    return revision

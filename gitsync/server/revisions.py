@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -64,9 +65,12 @@ async def _run_cgi(request: web.Request, env: dict[str, str], body: bytes) -> we
             await response.prepare(request)
             while chunk := await process.stdout.read(65536):
                 await response.write(chunk)
+            await process.wait()
             return response
-    finally:
-        if process.returncode is None:
-            # The member went away or the time is up; what is left of a finished command ends by itself.
+    except BaseException:
+        # The member went away or the time is up. Never a command that may have ended: to signal one that asyncio has
+        # not noticed takes its exit status away, which asyncio then misses.
+        with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        raise

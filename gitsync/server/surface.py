@@ -28,7 +28,7 @@ class Tokens:
 class Surface:
     """Callables that name a source raise UnknownSource; any GitSyncError is a refusal that changed nothing.
 
-    ``order``, ``explain`` and ``touched`` may block; the others answer at once.
+    ``order``, ``explain``, ``touched`` and ``recall`` may block; the others answer at once.
     """
 
     fleets: Mapping[str, Fleet]
@@ -48,9 +48,9 @@ class Surface:
     """Source, revision (may be abbreviated): what it touches, and what would defer it now."""
     touched: Callable[[str, str, str], list[str] | None]
     """Source, revision, an earlier one: DAG files of the revision that may behave differently; None: any may."""
+    recall: Callable[[str, str], bool]
+    """Source, revision: have its tree for members again; False: no run needs it."""
     alive: Callable[[], bool]
-    ready: Callable[[], str | None] = lambda: None
-    """Why this controller cannot work, in a sentence."""
     leading: Callable[[], bool]
     leader: Callable[[], str | None]
     """The leading replica's address, as ``http://host:port``."""

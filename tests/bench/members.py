@@ -59,6 +59,7 @@ def serve(fleet: Fleet, directory: Path) -> str:
     surface = Surface(
         fleets={"dags": fleet}, mirrors={}, refs={}, status=dict, look=lambda _source: None,
         order=lambda *_order: {}, explain=lambda *_what: {}, touched=lambda *_what: None,
+        recall=lambda *_what: False,
         alive=lambda: True, leading=lambda: True, leader=lambda: None,
     )  # fmt: skip
     Server(surface, Tokens(member=token, operator=token), port=port).start()

@@ -73,6 +73,8 @@ class Cluster:
     looked: list[float] = field(default_factory=list)
     touched: dict[tuple[str, ...], list[str] | None] = field(default_factory=dict)
     """By revision and the one before it."""
+    needed: set[str] = field(default_factory=set)
+    """Revisions of old that runs ask for."""
     broken: bool = False
     """What is touched cannot be said."""
     stack: ExitStack = field(default_factory=ExitStack)
@@ -88,6 +90,7 @@ class Cluster:
             order=lambda *_: {},
             explain=lambda *_: {},
             touched=self._touched_since,
+            recall=self._recall,
             alive=lambda: True,
             leading=lambda: leading,
             leader=lambda: leader,
@@ -101,6 +104,11 @@ class Cluster:
         if self.broken:
             raise RemoteError("Broken", "the rules of the repository cannot be read")
         return self.touched.get((revision, since), [])
+
+    def _recall(self, _source: str, revision: str) -> bool:
+        if revision in self.needed:
+            self.mirror.export(revision, "")
+        return revision in self.needed
 
     def join(self, pod: str, *sources: str, controller: int | None = None, newest: int = 3) -> Sidecar:
         """A sidecar for ``dags``, or for ``sources`` with a directory each below its root."""

@@ -71,6 +71,7 @@ def serve(directory: Path, **surface: Any) -> Served:  # noqa: ANN401 - whatever
         "order": lambda *_: {},
         "explain": lambda *_: {},
         "touched": lambda *_: None,
+        "recall": lambda *_: False,
         "alive": lambda: True,
         "leading": lambda: True,
         "leader": lambda: None,

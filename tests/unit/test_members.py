@@ -122,6 +122,21 @@ def test_an_old_revision_is_staged_on_demand(cluster: Cluster, upstream: Upstrea
     assert sidecar.ask("/revisions/../../etc")[0] == 404
 
 
+def test_a_revision_that_the_controller_has_no_more_is_recalled_for_a_run(cluster: Cluster, upstream: Upstream) -> None:
+    """1. the controller's volume is newer than the revision: not found; 2. a run needs it: it is brought back."""
+    upstream.commit(dag="one")
+    old = fetch(cluster, upstream)
+    upstream.commit(dag="two")
+    publish(cluster, 1, fetch(cluster, upstream))
+    cluster.mirror.forget({old})
+    sidecar = cluster.join("worker-0")
+    eventually(sidecar.ready, "the pod is ready")
+    assert sidecar.ask(f"/revisions/{old}")[0] == 404
+    cluster.needed.add(old)
+    assert sidecar.ask(f"/revisions/{old}") == (200, "staged\n")
+    assert (sidecar.root / "revisions" / old / "dag").read_text() == "one"
+
+
 def test_one_sidecar_serves_several_sources(cluster: Cluster, upstream: Upstream) -> None:
     """1. one source is published: not ready, and says why; 2. both: ready; 3. each is asked for by its name."""
     upstream.commit(dag="one")

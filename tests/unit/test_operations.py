@@ -328,13 +328,16 @@ def test_nothing_in_the_page_is_markup(controller: Controller) -> None:
 # -- health ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_controller_that_cannot_work_is_not_ready(tmp_path: Path) -> None:
-    why = ["the volume is full"]
-    served = serve(tmp_path, ready=lambda: why[0] if why else None)
+def test_a_controller_is_ready_when_it_leads_or_knows_who_does(tmp_path: Path) -> None:
+    leaders: list[str] = []
+    leads: list[bool] = []
+    served = serve(tmp_path, leading=lambda: bool(leads), leader=lambda: leaders[0] if leaders else None)
     answer = served.ask("GET", "/readyz")
-    assert (answer.status, answer.text) == (503, "the volume is full\n")
+    assert (answer.status, answer.text) == (503, "no controller leads\n")
     assert served.ask("GET", "/livez").status == 200
-    why.clear()
+    leaders.append("http://127.0.0.1:1")
+    assert served.ask("GET", "/readyz").text == "standing by\n"
+    leads.append(True)
     assert served.ask("GET", "/readyz").text == "leading\n"
     assert served.ask("HEAD", "/readyz").status == 200
 
