@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+REPEAT_SECONDS = 60.0
+"""At the soonest it is said again that a candidate is deferred, when it is other runs that do it."""
+
+
 def now() -> str:
     """For people; nothing is decided by it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -41,6 +45,8 @@ class Announcer:
         self._event = event
         self._tell = tell
         self._said: tuple[Action, str | None, bool] | None = None
+        self._named: frozenset[tuple[str, str]] = frozenset()
+        self._named_at = 0.0
         self._deferred_from: float | None = None
         self.deferred_since: str | None = None
 
@@ -57,11 +63,17 @@ class Announcer:
         metrics.MEMBERS.labels(self._source, "silent").set(silent)
         metrics.MEMBERS.labels(self._source, "reporting").set(len(facts.members) - silent)
         said = (decision.action, facts.candidate, decision.passing)
-        if deferred and said != self._said:
+        if deferred and (said != self._said or self._named_have_ended(decision)):
             self._deferred(decision, facts.candidate)
         self._said = said
 
+    def _named_have_ended(self, decision: Decision) -> bool:
+        """None of the runs that were named still blocks, but others do."""
+        others = bool(decision.blocking) and self._named.isdisjoint(_runs(decision))
+        return others and time.monotonic() - self._named_at >= REPEAT_SECONDS
+
     def _deferred(self, decision: Decision, candidate: str | None) -> None:
+        self._named, self._named_at = _runs(decision), time.monotonic()
         log.info("deferred", extra={"source": self._source, "revision": candidate, "reason": decision.reason})
         if decision.passing:
             return
@@ -94,6 +106,10 @@ class Announcer:
         self._event(reason, f"{self._source}: {why}", warning=True)
         self._notice(Kind.REFUSED, revision, why, reason=reason)
 
+    def superseded(self, revision: str, by: str) -> None:
+        log.info("superseded", extra={"source": self._source, "revision": revision, "by": by})
+        self._notice(Kind.SUPERSEDED, revision, f"by {short(by)}")
+
     def failed(self, reason: str, why: str) -> None:
         log.warning("fetch.failed", extra={"source": self._source, "reason": reason, "error": why})
         self._event(reason, f"{self._source}: {why}", warning=True)
@@ -119,3 +135,7 @@ class Announcer:
 
     def held(self, seconds: float) -> None:
         metrics.HOLD_SECONDS.labels(self._source).observe(seconds)
+
+
+def _runs(decision: Decision) -> frozenset[tuple[str, str]]:
+    return frozenset((run.dag_id, run.run_id) for run in decision.blocking)

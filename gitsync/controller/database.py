@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 class Database(Connector):
     """Every question raises DatabaseError when it cannot be answered."""
 
-    def exists(self) -> bool:
-        """Whether Airflow's tables are there: without them nothing has ever run."""
-        with self.session() as cursor:
-            return runs.has_tables(asking(cursor))
-
     def blocking(self, bundle: str | None = None) -> tuple[BlockingRun, ...]:
         """The runs that a publication must wait for; of all bundles when none is named."""
         with self.session() as cursor:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _TABLES = """
 SELECT to_regclass('dag_run') IS NOT NULL AS found,
        (SELECT min(relnamespace::regnamespace::text) FROM pg_class WHERE relname = 'dag_run' AND relkind IN ('r', 'p'))
-       AS schema
+       AS schema, current_database() AS name
 """
 
 # Plain index scans, put together here and not by the planner: with statistics from before a burst of runs it compares
@@ -98,23 +98,9 @@ _EXECUTING = frozenset({"queued", "running", "restarting"})
 _RESUMES_WHEN_STALE = frozenset({"scheduled", "deferred", "awaiting_input"})
 
 
-def has_tables(ask: Ask) -> bool:
-    """Whether Airflow's tables are there: without them nothing has ever run."""
-    (row,) = ask(_TABLES, {})
-    if row["schema"] and not row["found"]:
-        # Taken for a new database, it would be published to without waiting for anything.
-        raise DatabaseError(
-            f"Airflow's tables are in the schema {row['schema']}, where gitsync's role does not look:"
-            f" ALTER ROLE gitsync SET search_path = {row['schema']}, and grant it USAGE"
-        )
-    return bool(row["found"])
-
-
 def blocking(ask: Ask, bundle: str | None) -> tuple[BlockingRun, ...]:
     """The runs that a publication must wait for; of all bundles when none is named."""
-    # Before the first migration there is no table to ask, and no scheduler that could start a task.
-    if not has_tables(ask):
-        return ()
+    _require_tables(ask)
     # Tasks first: one that ends between the questions is then still seen as active.
     tasks = _active_tasks(ask)
     runs = {_key(row): row for row in ask(RUNS, {"bundle": bundle})}
@@ -131,11 +117,24 @@ def blocking(ask: Ask, bundle: str | None) -> tuple[BlockingRun, ...]:
 
 def revisions_in_use(ask: Ask, bundle: str) -> frozenset[str]:
     """The revisions that runs which are not over, their retries and their callbacks may ask for."""
-    if not has_tables(ask):
-        return frozenset()
+    _require_tables(ask)
     rows = ask(IN_USE, {"bundle": bundle})
     versions = ask(VERSIONS, {"versions": list({row["version"] for row in rows if row["version"]})})
     return frozenset(row["revision"] for row in (*rows, *versions) if row["revision"] is not None)
+
+
+def _require_tables(ask: Ask) -> None:
+    """Another database than Airflow's would say that nothing runs."""
+    (row,) = ask(_TABLES, {})
+    if row["found"]:
+        return
+    if row["schema"]:
+        raise DatabaseError(
+            f"Airflow's tables are in the schema {row['schema']}, where gitsync's role does not look:"
+            f" ALTER ROLE gitsync SET search_path = {row['schema']}, and grant it USAGE"
+        )
+    message = f"the database {row['name']!r} has no tables of Airflow: wait for its migration, or correct"
+    raise DatabaseError(f"{message} `database.name`")
 
 
 def _active_tasks(ask: Ask) -> dict[_Key, dict[str, int]]:

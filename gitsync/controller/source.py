@@ -154,10 +154,13 @@ class Source(threading.Thread):
         self.fetched = revision
 
     def _judge(self, revision: str, wanted: Wanted) -> None:
+        before = self.candidate
         if revision == wanted.published:
             self.candidate, self.refusal = None, None
         else:
             self._admit(revision, wanted)
+        if before is not None and before.revision not in (revision, wanted.published) and self.candidate is not before:
+            self._announcer.superseded(before.revision, by=revision)
         self._judged = (revision, wanted.published, wanted.instead)
         self.on_judged()
 

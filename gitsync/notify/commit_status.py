@@ -28,8 +28,20 @@ _CURES = {
     404: "check the name of the repository, and that the token may see it",
     422: "the commit is not in that repository, or has too many statuses",
 }
-_GITHUB = {Kind.PUBLISHED: "success", Kind.DEFERRED: "pending", Kind.REFUSED: "failure", Kind.UNDONE: "error"}
-_GITLAB = {Kind.PUBLISHED: "success", Kind.DEFERRED: "pending", Kind.REFUSED: "failed", Kind.UNDONE: "failed"}
+_GITHUB = {
+    Kind.PUBLISHED: "success",
+    Kind.DEFERRED: "pending",
+    Kind.REFUSED: "failure",
+    Kind.SUPERSEDED: "success",  # there is no word for it, and its author has nothing to mend
+    Kind.UNDONE: "error",
+}
+_GITLAB = {
+    Kind.PUBLISHED: "success",
+    Kind.DEFERRED: "pending",
+    Kind.REFUSED: "failed",
+    Kind.SUPERSEDED: "canceled",
+    Kind.UNDONE: "failed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

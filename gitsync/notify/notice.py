@@ -14,6 +14,8 @@ class Kind(StrEnum):
     DEFERRED = "deferred"
     REFUSED = "refused"
     """It will not be published unless something changes."""
+    SUPERSEDED = "superseded"
+    """It was a candidate, and another one has taken its place before it was published."""
     UNDONE = "undone"
     """It was published and has been taken back."""
     FAILED = "failed"

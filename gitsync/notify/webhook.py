@@ -40,7 +40,7 @@ class Webhook:
     """The key that signs; `whsec_` and base64, or any bytes. It is read at each call."""
     ca_file: Path | None = None
     """The authorities that HTTPS trusts, in place of the machine's own."""
-    kinds: tuple[Kind, ...] = (Kind.PUBLISHED, Kind.DEFERRED, Kind.REFUSED, Kind.UNDONE)
+    kinds: tuple[Kind, ...] = (Kind.PUBLISHED, Kind.DEFERRED, Kind.REFUSED, Kind.SUPERSEDED, Kind.UNDONE)
 
     def __post_init__(self) -> None:
         require_http(self.url, "url")

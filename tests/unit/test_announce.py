@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gitsync.controller.announce import Announcer
 from gitsync.controller.record import Record
 from gitsync.decide import BlockingRun, Facts, Member, Policy, Scope, decide
 from gitsync.notify.notice import Kind, Notice
+
+if TYPE_CHECKING:
+    import pytest
 
 OLD, NEW = "a" * 40, "b" * 40
 RUN = BlockingRun("etl", "manual__1", "running", None, OLD, "task instance: 1 running", frozen=False)
@@ -38,3 +42,17 @@ def test_others_are_told_by_which_runs_and_when_it_is_over() -> None:
         (Kind.PUBLISHED, NEW, (), 7, ""),
         (Kind.REFUSED, NEW, (), None, "GateRefused"),
     ]
+
+
+def test_other_runs_are_named_once_those_that_were_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. a run defers; 2. another beside it; 3. the first ends: named again, but not more often than once a minute."""
+    told: list[Notice] = []
+    clock = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    announcer = Announcer("dags", lambda *_said, **_kind: None, told.append)
+    other, third = replace(RUN, run_id="manual__2"), replace(RUN, run_id="manual__3")
+    for seconds, runs in ((0, [RUN]), (61, [RUN, other]), (1, [other]), (1, [third]), (60, [third])):
+        clock[0] += seconds
+        facts = replace(STAGED, runs=tuple(runs))
+        announcer.decided(decide(facts, Policy(scope=Scope.GLOBAL)), facts)
+    assert [notice.runs for notice in told] == [("etl manual__1",), ("etl manual__2",), ("etl manual__3",)]

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Watched:
-    """A source whose thread runs, and the Events it caused."""
+    """A source whose thread runs, the Events it caused, and what others were told of which revision."""
 
     source: Source
     events: list[str] = field(default_factory=list)
+    told: list[tuple[str, str | None]] = field(default_factory=list)
 
     def candidate(self) -> str | None:
         return self.source.candidate.revision if self.source.candidate else None
@@ -57,12 +58,17 @@ def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
         base = {"name": "dags", "repo": str(upstream.path), "ref": "main", "period": 3600, "gate": {"policy": "off"}}
         settings = SourceSettings.model_validate({**base, **wanted})
         events: list[str] = []
-        announcer = Announcer("dags", lambda reason, _message, **_kind: events.append(reason))
+        told: list[tuple[str, str | None]] = []
+        announcer = Announcer(
+            "dags",
+            lambda reason, _message, **_kind: events.append(reason),
+            lambda notice: told.append((notice.kind.value, notice.revision)),
+        )
         root = tmp_path / volume
         source = build.source(settings, announcer, build.Volume(root, root / "gate.sock"))
         source.start()
         sources.append(source)
-        return Watched(source, events)
+        return Watched(source, events, told)
 
     yield begin
     for source in sources:
@@ -80,6 +86,20 @@ def test_a_push_becomes_the_candidate_only_while_we_lead(upstream: Upstream, sta
     watched.wait_for(second)
     watched.source.want(Wanted(active=True, published=second))
     eventually(lambda: watched.candidate() is None, "what is published is no candidate")
+
+
+def test_a_candidate_that_a_newer_one_replaces_is_superseded(upstream: Upstream, start: Start) -> None:
+    """1. a candidate; 2. a newer one takes its place; 3. that one is published, which supersedes nothing."""
+    published = upstream.commit(dag="one")
+    watched = start()
+    watched.source.want(Wanted(active=True, published=published))
+    first = upstream.commit(dag="two")
+    watched.wait_for(first)
+    second = upstream.commit(dag="three")
+    watched.wait_for(second)
+    watched.source.want(Wanted(active=True, published=second))
+    eventually(lambda: watched.candidate() is None, "what is published is no candidate")
+    assert watched.told == [("superseded", first)]
 
 
 def test_a_refused_revision_leaves_the_earlier_candidate(upstream: Upstream, start: Start) -> None:
