@@ -17,6 +17,7 @@ from hack.stack import cluster as clusters
 from hack.stack import dags
 from hack.stack.airflow import Airflow
 from hack.stack.instance import CHECKOUT, Instance
+from hack.stack.new_instance import namespace_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def main() -> int:
 def up(overlay: Path) -> None:
     """From nothing to a pushed DAG that has run."""
     cluster = clusters.ensure()
-    instance = Instance(cluster, overlay)
+    instance = instance_of(cluster, overlay)
     changed = provide_images()
     apply_all(instance, changed)
     if instance.has_git_server:
@@ -86,14 +87,24 @@ def loaded_images() -> dict[str, str]:
 
 def apply_all(instance: Instance, changed: list[str]) -> None:
     with step(f"overlays/{instance.name}"):
-        instance.cluster.run("apply", "-f", str(CHECKOUT / "overlays" / "namespace.yaml"))
+        instance.cluster.run("apply", "-f", "-", stdin=namespace_manifest(instance.namespace))
         instance.make_secrets(*(["--dev"] if instance.has_git_server else []))
         instance.apply(os.environ.get("IMAGE_REGISTRY", "").rstrip("/"))
         instance.restart_users_of(changed)
 
 
 def apply(overlay: Path) -> None:
-    apply_all(Instance(clusters.connected(), overlay), [])
+    apply_all(instance_of(clusters.connected(), overlay), [])
+
+
+def instance_of(cluster: clusters.Cluster, overlay: Path) -> Instance:
+    return Instance(cluster, overlay, namespace_of(overlay))
+
+
+def namespace_manifest(name: str) -> str:
+    """Return ``overlays/namespace.yaml`` for the namespace of an overlay, with the same Pod Security labels."""
+    text = (CHECKOUT / "overlays" / "namespace.yaml").read_text()
+    return text.replace("name: airflow\n", f"name: {name}\n")
 
 
 def down(overlay: Path) -> None:
@@ -128,14 +139,14 @@ def say_where(instance: Instance) -> None:
 
 
 def status(overlay: Path) -> None:
-    instance = Instance(clusters.connected(), overlay)
+    instance = instance_of(clusters.connected(), overlay)
     print(instance.kubectl("get", "pods", "--selector", instance.selector))
     print(instance.kubectl("exec", f"statefulset/{instance.name}-gitsync", "--", "gitsync", "status"), end="")
 
 
 def browse(overlay: Path, service: str) -> None:
     """Keep a way to a web page open until Ctrl-C."""
-    instance = Instance(clusters.connected(), overlay)
+    instance = instance_of(clusters.connected(), overlay)
     name, port = {"web": ("api-server", 8080), "flower": ("flower", 5555)}[service]
     local = {"web": 8080, "flower": 5555}[service]
     print(f"http://127.0.0.1:{local}  (Ctrl-C ends it)", flush=True)
