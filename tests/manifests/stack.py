@@ -19,7 +19,9 @@ Object = dict[str, Any]
 """One Kubernetes object, or a part of one."""
 
 ROOT = Path(__file__).parents[2]
-OVERLAYS = sorted(path.parent.name for path in ROOT.glob("overlays/*/kustomization.yaml"))
+GITOPS = ("argocd", "flux")
+"""Overlays that hold no instance: they tell a tool about those that do."""
+OVERLAYS = sorted({path.parent.name for path in ROOT.glob("overlays/*/kustomization.yaml")} - {*GITOPS})
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 
 

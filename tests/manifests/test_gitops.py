@@ -1,0 +1,68 @@
+"""What Argo CD and Flux are told, and that they build what kubectl builds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.manifests import crds
+from tests.manifests.stack import GITOPS, OVERLAYS, ROOT, Object, build, of_kind
+from tests.manifests.test_build import unknown_fields
+from tests.manifests.test_components import COMPONENTS, overlay_of
+
+
+@pytest.fixture(scope="session", params=[pytest.param(tool, id=tool) for tool in GITOPS])
+def told(request: pytest.FixtureRequest) -> tuple[Object, ...]:
+    return build(ROOT / "overlays" / request.param)
+
+
+def project() -> Object:
+    (found,) = of_kind(build(ROOT / "overlays" / "argocd"), "AppProject")
+    return found
+
+
+def test_every_object_is_as_the_tool_has_it(told: tuple[Object, ...]) -> None:
+    for each in told:
+        assert crds.is_custom(each)
+        assert not crds.problems(each)
+        assert not unknown_fields("V1ObjectMeta", each["metadata"], each["kind"])
+
+
+def test_every_overlay_is_known_to_both_tools() -> None:
+    applications = of_kind(build(ROOT / "overlays" / "argocd"), "Application")
+    assert {each["spec"]["source"]["path"] for each in applications} == {f"overlays/{name}" for name in OVERLAYS}
+    kustomizations = of_kind(build(ROOT / "overlays" / "flux"), "Kustomization")
+    paths = {each["spec"]["path"] for each in kustomizations}
+    assert paths == {f"./{folder}/{name}" for name in OVERLAYS for folder in ("overlays", "secrets")}
+
+
+def test_what_flux_depends_on_is_there() -> None:
+    objects = build(ROOT / "overlays" / "flux")
+    names = {(each["kind"], each["metadata"]["name"]) for each in objects}
+    for each in of_kind(objects, "Kustomization"):
+        assert (each["spec"]["sourceRef"]["kind"], each["spec"]["sourceRef"]["name"]) in names
+        assert all(("Kustomization", needed["name"]) in names for needed in each["spec"].get("dependsOn", ()))
+
+
+def test_no_tool_removes_data() -> None:
+    for each in of_kind(build(ROOT / "overlays" / "flux"), "Kustomization"):
+        assert each["spec"]["prune"] is not each["metadata"]["name"].endswith("-secrets")
+    allowed = project()["spec"]
+    assert allowed["clusterResourceWhitelist"] == []
+    kinds = {each["kind"] for each in allowed["namespaceResourceWhitelist"]}
+    assert not kinds & {"Secret", "PersistentVolumeClaim", "*"}
+
+
+@pytest.mark.parametrize("what", [*OVERLAYS, *COMPONENTS])
+def test_the_project_allows_every_kind_that_is_built(what: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = ROOT / "overlays" / what if what in OVERLAYS else overlay_of((what,), tmp_path_factory.mktemp("one"))
+    allowed = {(each["group"], each["kind"]) for each in project()["spec"]["namespaceResourceWhitelist"]}
+    built = {(crds.group_of(each), each["kind"]) for each in build(directory)}
+    assert built <= allowed, f"overlays/argocd/project.yaml lacks {built - allowed}"
+
+
+@pytest.mark.parametrize("tool", GITOPS)
+def test_the_repository_is_named_once(tool: str) -> None:
+    text = "".join(file.read_text() for file in sorted((ROOT / "overlays" / tool).glob("*.yaml")))
+    assert len(re.findall(r"https://git\.example\.org/\S+", text)) == 1
