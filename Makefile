@@ -26,7 +26,7 @@ clean: ## Remove the embedded node with all its data; the build cache stays
 	@$(PYTHON) -m hack.node clean
 
 .PHONY: apply
-apply: ## Apply the overlay to the running cluster
+apply: ## Show what the overlay would change on the cluster, ask, apply it; YES=1 does not ask
 	@$(PYTHON) -m hack.stack apply
 
 .PHONY: status

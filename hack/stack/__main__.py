@@ -14,7 +14,7 @@ from hack.node.errors import NodeError
 from hack.node.plan import plan_from_environment
 from hack.progress import step
 from hack.stack import cluster as clusters
-from hack.stack import dags
+from hack.stack import dags, difference
 from hack.stack.airflow import Airflow
 from hack.stack.instance import CHECKOUT, Instance
 from hack.stack.new_instance import namespace_of
@@ -89,12 +89,36 @@ def apply_all(instance: Instance, changed: list[str]) -> None:
     with step(f"overlays/{instance.name}"):
         instance.cluster.run("apply", "-f", "-", stdin=namespace_manifest(instance.namespace))
         instance.make_secrets(*(["--dev"] if instance.has_git_server else []))
-        instance.apply(os.environ.get("IMAGE_REGISTRY", "").rstrip("/"))
+        instance.apply(registry())
         instance.restart_users_of(changed)
 
 
+def registry() -> str:
+    return os.environ.get("IMAGE_REGISTRY", "").rstrip("/")
+
+
 def apply(overlay: Path) -> None:
-    apply_all(instance_of(clusters.connected(), overlay), [])
+    """Show what would change, ask, and apply."""
+    instance = instance_of(clusters.connected(), overlay)
+    with instance.kustomization(registry()) as directory:
+        changes = difference.against_cluster(instance, directory)
+    if not changes:
+        print(f"overlays/{overlay.name}: nothing to change")
+        return
+    print(changes, end="", flush=True)
+    question = f"Change {difference.counted(changes)} in {instance.namespace}?"
+    if not agreed(question):
+        raise clusters.StackError(f"overlays/{overlay.name}: nothing was applied")
+    apply_all(instance, [])
+
+
+def agreed(question: str) -> bool:
+    """Ask at the terminal; YES=1 is a yes. Raises StackError when there is nobody to ask."""
+    if os.environ.get("YES") == "1":
+        return True
+    if not sys.stdin.isatty():
+        raise clusters.StackError(f"{question} There is no terminal to ask at; YES=1 make apply OVERLAY=… says yes")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def instance_of(cluster: clusters.Cluster, overlay: Path) -> Instance:

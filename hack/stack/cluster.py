@@ -29,17 +29,17 @@ class Cluster:
 
     def run(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl and return what it printed. Raises StackError with what it said when it fails."""
-        result = subprocess.run(
-            [self.kubectl, *arguments],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check and result.returncode:
-            raise StackError(f"kubectl {' '.join(arguments)}: {result.stderr.strip() or result.stdout.strip()}")
-        return result.stdout
+        status, output, error = self.attempt(*arguments, stdin=stdin)
+        if check and status:
+            raise StackError(f"kubectl {' '.join(arguments)}: {error.strip() or output.strip()}")
+        return output
+
+    def attempt(self, *arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+        """Run kubectl and return its exit status, its output and what it said on standard error."""
+        command, environment = [self.kubectl, *arguments], self.environment
+        environment.pop("KUBECTL_EXTERNAL_DIFF", None)  # one that people like to look at is none that we can read
+        done = subprocess.run(command, env=environment, input=stdin, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
 
     def get(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
         return json.loads(self.run("get", *arguments, "-o", "json"))

@@ -68,8 +68,14 @@ class Instance:
 
     def apply(self, registry: str = "") -> None:
         """Apply the overlay; with ``registry`` the project's own images come from there."""
+        with self.kustomization(registry) as directory:
+            self.cluster.run("apply", "--server-side", "--force-conflicts", "-k", str(directory))
+
+    @contextmanager
+    def kustomization(self, registry: str = "") -> Iterator[Path]:
+        """What to build: the overlay, or one over it that takes the project's own images from ``registry``."""
         if not registry:
-            self.cluster.run("apply", "--server-side", "--force-conflicts", "-k", str(self.overlay))
+            yield self.overlay
             return
         with tempfile.TemporaryDirectory() as directory:
             resource = Path(self.overlay).resolve().relative_to("/")
@@ -79,7 +85,7 @@ class Instance:
             )
             kustomization = Path(directory) / "kustomization.yaml"
             kustomization.write_text(f"resources: ['{up}/{resource}']\nimages:\n{images}")
-            self.cluster.run("apply", "--server-side", "--force-conflicts", "-k", directory)
+            yield Path(directory)
 
     def restart_users_of(self, images: list[str]) -> None:
         """Replace the pods that were started from an image whose name now stands for another one."""
