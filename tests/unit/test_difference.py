@@ -36,7 +36,7 @@ REPLICAS = ("@@ -4,7 +4,7 @@", "-  generation: 6", "+  generation: 7", " spec:",
             id="counted-by-the-server-only",
         ),
         pytest.param(
-            section("v1.Secret.airflow.prod-x", "-  key: '*** (before)'", "+  key: '*** (after)'", "   other: c2VjcmV0"),
+            section("v1.Secret.airflow.prod-x", "-  key: '***'", "+  key: '****'", "   other: c2VjcmV0"),
             "=== Secret prod-x differs; its values are not shown\n",
             id="secret",
         ),
