@@ -28,9 +28,9 @@ def choices(component: str) -> set[str]:
 EXCLUDED = [pair for pair in PAIRS if choices(pair[0]) & choices(pair[1])]
 
 
-def overlay_of(components: tuple[str, ...], directory: Path) -> Path:
+def overlay_of(components: tuple[str, ...], directory: Path, instance: str = "qq-9") -> Path:
     """Write an overlay over the base with some components, under a prefix that nothing in them can know."""
-    overlay = overlay_over(ROOT / "base", directory / "-".join(components), prefix="qq-9-", instance="qq-9")
+    overlay = overlay_over(ROOT / "base", directory / "-".join(components), prefix=f"{instance}-", instance=instance)
     file = overlay / "kustomization.yaml"
     used = [os.path.relpath(ROOT / "base/components" / each, overlay) for each in components]
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "components": used}))
