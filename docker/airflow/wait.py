@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -33,33 +35,59 @@ class Connection:
     file: str
     password: str
     secret: str
-    host: str
     url: str
+    tls: str = ""
+    """What is added when POSTGRES_SSLMODE is set."""
 
 
+AIRFLOW = "{POSTGRES_AIRFLOW_USER}:{password}@{POSTGRES_HOST}:{POSTGRES_PORT}/{POSTGRES_AIRFLOW_DATABASE}"
+CELERY = "{POSTGRES_CELERY_USER}:{password}@{POSTGRES_HOST}:{POSTGRES_PORT}/{POSTGRES_CELERY_DATABASE}"
+LIBPQ_TLS = "?sslmode={POSTGRES_SSLMODE}&sslrootcert={POSTGRES_CA}"
 CONNECTIONS = (
     Connection(
         file="sql_alchemy_conn",
         password="airflow-password",  # noqa: S106 - the name of a file
         secret="postgres",  # noqa: S106 - the name of a Secret
-        host="POSTGRES_HOST",
-        url="postgresql+psycopg2://airflow:{password}@{host}:5432/airflow",
+        url=f"postgresql+psycopg2://{AIRFLOW}",
+        tls=LIBPQ_TLS,
+    ),
+    Connection(  # its driver calls the mode otherwise, and takes the CA from the environment alone: PGSSLROOTCERT
+        file="sql_alchemy_conn_async",
+        password="airflow-password",  # noqa: S106
+        secret="postgres",  # noqa: S106
+        url=f"postgresql+asyncpg://{AIRFLOW}",
+        tls="?ssl={POSTGRES_SSLMODE}",
     ),
     Connection(
         file="result_backend",
         password="celery-password",  # noqa: S106
         secret="postgres",  # noqa: S106
-        host="POSTGRES_HOST",
-        url="db+postgresql://celery:{password}@{host}:5432/celery",
+        url=f"db+postgresql://{CELERY}",
+        tls=LIBPQ_TLS,
     ),
     Connection(
         file="broker_url",
         password="rabbitmq-password",  # noqa: S106
         secret="rabbitmq",  # noqa: S106
-        host="RABBITMQ_HOST",
-        url="amqp://airflow:{password}@{host}:5672//",
+        url="{BROKER_SCHEME}://{BROKER_USER}:{password}@{BROKER_HOST}:{BROKER_PORT}/{BROKER_PATH}",
     ),
 )
+DEFAULTS = {
+    "POSTGRES_HOST": "",
+    "POSTGRES_PORT": "5432",
+    "POSTGRES_AIRFLOW_USER": "airflow",
+    "POSTGRES_AIRFLOW_DATABASE": "airflow",
+    "POSTGRES_CELERY_USER": "celery",
+    "POSTGRES_CELERY_DATABASE": "celery",
+    "POSTGRES_SSLMODE": "",
+    "POSTGRES_CA": "",
+    "BROKER_SCHEME": "amqp",
+    "BROKER_USER": "airflow",
+    "BROKER_HOST": "",
+    "BROKER_PORT": "5672",
+    "BROKER_PATH": "/",
+}
+"""What a string is made of beside the password; a variable of that name in the environment says otherwise."""
 
 
 class DeploymentError(Exception):
@@ -77,17 +105,29 @@ def connection_string(connection: Connection, password: str, environment: Mappin
             f"{SECRETS / connection.password} is empty: set its key in the Secret '{connection.secret}' "
             f"(hack/secrets makes one)"
         )
-    host = environment.get(connection.host)
-    if not host:
-        raise DeploymentError(f"{connection.host} is not set: the ConfigMap 'hosts' has it, use envFrom")
-    return connection.url.format(password=quote(password, safe=""), host=host)
+    parts = {**DEFAULTS, **servers(environment)}
+    template = connection.url + (connection.tls if parts["POSTGRES_SSLMODE"] else "")
+    needed = {name for _text, name, _format, _conversion in Formatter().parse(template) if name}
+    if missing := sorted(needed - {"password"} - {name for name, value in parts.items() if value}):
+        raise DeploymentError(f"{', '.join(missing)} is not set: the ConfigMap 'hosts' has it, use envFrom")
+    quoted = {name: quote(value, safe="/") for name, value in parts.items()}
+    return template.format_map({**quoted, "password": quote(password, safe="")})
+
+
+def servers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what the environment says of servers; a pooler before PostgreSQL is asked in its place, in the cluster."""
+    found = {name: environment[name] for name in DEFAULTS if environment.get(name)}
+    if pooler := environment.get("POSTGRES_POOLER_HOST"):
+        found |= {"POSTGRES_HOST": pooler, "POSTGRES_PORT": "5432", "POSTGRES_SSLMODE": ""}
+    found.setdefault("BROKER_HOST", environment.get("RABBITMQ_HOST", ""))
+    return found
 
 
 def render(secrets: Path, target: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Write a file for each password that is there; return the connection strings by the files' names."""
     present = [each for each in CONNECTIONS if (secrets / each.password).is_file()]
     if not present:
-        wanted = ", ".join(f"{each.password} (Secret '{each.secret}')" for each in CONNECTIONS)
+        wanted = ", ".join(dict.fromkeys(f"{each.password} (Secret '{each.secret}')" for each in CONNECTIONS))
         raise DeploymentError(f"no password in {secrets}: none of {wanted}; hack/secrets makes the Secrets")
     rendered = {}
     for each in present:
@@ -137,11 +177,20 @@ def check_broker(broker_url: str) -> None:
     """Raise unless the broker lets us in."""
     from kombu import Connection  # noqa: PLC0415 - half of the pods have no use for it, and it costs more than the rest
 
-    with Connection(broker_url, connect_timeout=5) as broker:
+    with Connection(broker_url, connect_timeout=5, ssl=broker_tls(broker_url, os.environ)) as broker:
         try:
             broker.transport.establish_connection().close()
         except (*broker.connection_errors, *broker.channel_errors) as error:
             raise NotYet(f"the broker at {broker.host}: {one_line(error)}") from error
+
+
+def broker_tls(broker_url: str, environment: Mapping[str, str]) -> dict[str, Any] | bool:
+    """Return what Airflow makes of its settings for TLS to the broker, in the spelling of the broker's driver."""
+    if environment.get("AIRFLOW__CELERY__SSL_ACTIVE", "").lower() != "true":
+        return False
+    prefix = "ssl_" if broker_url.startswith("redis") else ""
+    authority = environment.get("AIRFLOW__CELERY__SSL_CACERT")
+    return {f"{prefix}cert_reqs": ssl.CERT_REQUIRED, **({f"{prefix}ca_certs": authority} if authority else {})}
 
 
 CHECKS: dict[str, Callable[[str], None]] = {
@@ -184,8 +233,9 @@ def wait(rendered: Mapping[str, str]) -> None:
 def first_missing(rendered: Mapping[str, str]) -> str | None:
     """Return in words what is not there yet, if anything."""
     try:
-        for file, url in rendered.items():
-            CHECKS[file](url)
+        for file, check in CHECKS.items():
+            if file in rendered:
+                check(rendered[file])
     except NotYet as reason:
         return str(reason)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import ssl
 import stat
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_any_password_survives_the_connection_strings(password: str, secrets: Pa
     for connection in wait.CONNECTIONS:
         (secrets / connection.password).write_text(password)
     rendered = wait.render(secrets, target, HOSTS)
-    assert set(rendered) == {"sql_alchemy_conn", "result_backend", "broker_url"}
+    assert set(rendered) == {"sql_alchemy_conn", "sql_alchemy_conn_async", "result_backend", "broker_url"}
     for url in rendered.values():
         parts = urlsplit(url)
         assert unquote(parts.password or "") == password
@@ -79,6 +80,63 @@ def test_only_what_a_component_knows_is_rendered(secrets: Path, target: Path) ->
     (secrets / "rabbitmq-password").write_text("secret")
     rendered = wait.render(secrets, target, {"RABBITMQ_HOST": "rabbitmq"})
     assert rendered == {"broker_url": "amqp://airflow:secret@rabbitmq:5672//"}
+
+
+def rendered_with(secrets: Path, target: Path, **environment: str) -> dict[str, str]:
+    """Return the connection strings of an environment, with the password `secret` everywhere."""
+    for connection in wait.CONNECTIONS:
+        (secrets / connection.password).write_text("secret")
+    rendered: dict[str, str] = wait.render(secrets, target, {**HOSTS, **environment})
+    return rendered
+
+
+def test_a_database_elsewhere_is_all_in_variables(secrets: Path, target: Path) -> None:
+    rendered = rendered_with(
+        secrets,
+        target,
+        POSTGRES_HOST="db.example.org",
+        POSTGRES_PORT="6543",
+        POSTGRES_AIRFLOW_USER="air@server",
+        POSTGRES_CELERY_DATABASE="results",
+        POSTGRES_SSLMODE="verify-full",
+        POSTGRES_CA="/ca/ca.crt",
+    )
+    tls = "?sslmode=verify-full&sslrootcert=/ca/ca.crt"
+    where = "air%40server:secret@db.example.org:6543/airflow"
+    assert rendered["sql_alchemy_conn"] == f"postgresql+psycopg2://{where}{tls}"
+    assert rendered["sql_alchemy_conn_async"] == f"postgresql+asyncpg://{where}?ssl=verify-full"
+    assert rendered["result_backend"] == f"db+postgresql://celery:secret@db.example.org:6543/results{tls}"
+
+
+def test_a_pooler_is_asked_in_place_of_the_database(secrets: Path, target: Path) -> None:
+    settings = {"POSTGRES_PORT": "6543", "POSTGRES_SSLMODE": "verify-full", "POSTGRES_CA": "/ca/ca.crt"}
+    rendered = rendered_with(secrets, target, **settings, POSTGRES_POOLER_HOST="pgbouncer")
+    assert rendered["sql_alchemy_conn"] == "postgresql+psycopg2://airflow:secret@pgbouncer:5432/airflow"
+    assert rendered["result_backend"] == "db+postgresql://celery:secret@pgbouncer:5432/celery"
+
+
+def test_a_broker_elsewhere_is_all_in_variables(secrets: Path, target: Path) -> None:
+    redis = {"BROKER_SCHEME": "rediss", "BROKER_USER": "default", "BROKER_PORT": "6380", "BROKER_PATH": "0"}
+    rendered = rendered_with(secrets, target, **redis, BROKER_HOST="redis.example.org")
+    assert rendered["broker_url"] == "rediss://default:secret@redis.example.org:6380/0"
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "expected"),
+    [
+        pytest.param("amqp://", {}, False, id="none"),
+        pytest.param("amqps://", {"ACTIVE": "True"}, {"cert_reqs": ssl.CERT_REQUIRED}, id="system-authorities"),
+        pytest.param(
+            "rediss://",
+            {"ACTIVE": "True", "CACERT": "/ca.crt"},
+            {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": "/ca.crt"},
+            id="redis-own-authority",
+        ),
+    ],
+)
+def test_probes_use_tls_to_the_broker_as_airflow_does(url: str, settings: dict[str, str], expected: object) -> None:
+    environment = {f"AIRFLOW__CELERY__SSL_{name}": value for name, value in settings.items()}
+    assert wait.broker_tls(url, environment) == expected
 
 
 @pytest.mark.parametrize(
