@@ -50,21 +50,20 @@ def selects(selector: Object, labels: Mapping[str, str]) -> bool:
     """Return whether a selector chooses these labels; an empty one chooses all."""
     if selector.keys() - {"matchLabels", "matchExpressions"}:
         raise ValueError(f"not understood: {selector}")
-    return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        fits(expression, labels) for expression in selector.get("matchExpressions", [])
-    )
+    wanted: Mapping[str, str] = selector.get("matchLabels", {})
+    return wanted.items() <= labels.items() and all(fits(each, labels) for each in selector.get("matchExpressions", []))
 
 
 def fits(expression: Object, labels: Mapping[str, str]) -> bool:
     """Return whether one of a selector's expressions is true for these labels."""
-    key, operator = expression["key"], expression["operator"]
+    key: str = expression["key"]
+    operator: str = expression["operator"]
     if operator in ("Exists", "DoesNotExist"):
         return (key in labels) == (operator == "Exists")
-    if operator == "NotIn":
-        return bool(labels.get(key) not in expression["values"])
-    if operator != "In":
+    if operator not in ("In", "NotIn"):
         raise ValueError(f"not understood: {expression}")
-    return bool(labels.get(key) in expression["values"])
+    values: list[str] = expression["values"]
+    return (labels.get(key) in values) == (operator == "In")
 
 
 @dataclass(frozen=True)
