@@ -2,8 +2,9 @@
 # Brings the metadata database to the image's version, then makes what lives in it. Every step may run again.
 set -euo pipefail
 
-echo "waiting for ${POSTGRES_HOST}:5432"
-until (exec 3<> "/dev/tcp/${POSTGRES_HOST}/5432") 2> /dev/null; do sleep 1; done
+port=${POSTGRES_PORT:-5432}
+echo "waiting for ${POSTGRES_HOST}:${port}"
+until (exec 3<> "/dev/tcp/${POSTGRES_HOST}/${port}") 2> /dev/null; do sleep 1; done
 
 airflow db migrate
 

@@ -22,6 +22,11 @@ class Image:
     official: bool = False
     """Whether the reference is somebody else's: our build only stands in where no registry can be reached."""
 
+    @property
+    def repository(self) -> str:
+        """The reference without its tag."""
+        return self.reference.partition(":")[0]
+
 
 def project(name: str, version: str, folder: str, *inputs: str) -> Image:
     """Return one of our own images."""
@@ -46,9 +51,11 @@ BUNDLE = ("gitsync/__init__.py", "gitsync/airflow.py", "gitsync/gate")
 IMAGES = (
     project("airflow", "3.3.2", "docker/airflow", "requirements/airflow.txt", BUILD, *BUNDLE, GIT),
     project("gitsync", "0.1.0", "docker/gitsync", "requirements/gitsync.txt", BUILD, "gitsync", "pyproject.toml", GIT),
+    project("pgbouncer", "1.24", "docker/pgbouncer"),
     project("git-server", "0.1.0", "hack/images/git-server", GIT),
     stand_in("postgres:17"),
     stand_in("rabbitmq:4.0"),
+    stand_in("redis:8.0"),
 )
 
 

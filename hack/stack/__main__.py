@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from hack.images.catalog import IMAGES
 from hack.node import build, lifecycle
 from hack.node import images as node_images
 from hack.node.errors import NodeError
@@ -47,7 +49,7 @@ def up(overlay: Path) -> None:
     """From nothing to a pushed DAG that has run."""
     cluster = clusters.ensure()
     instance = instance_of(cluster, overlay)
-    changed = provide_images()
+    changed = provide_images(instance)
     apply_all(instance, changed)
     if instance.has_git_server:
         with step("Git server") as current:
@@ -61,20 +63,27 @@ def up(overlay: Path) -> None:
     say_where(instance)
 
 
-def provide_images() -> list[str]:
+def provide_images(instance: Instance) -> list[str]:
     """Build the images and bring them to the cluster; the names of those that changed there."""
     if clusters.wants_current():
         if os.environ.get("IMAGE_REGISTRY"):
-            images("push")
+            images("push", *used_images(instance))
         # Without a registry the cluster must have the images already: kind, minikube and k3s can load archives.
         return []
     before = loaded_images()
-    images("load")
+    images("load", *used_images(instance))
     return [name for name, digest in loaded_images().items() if before.get(name, digest) != digest]
 
 
-def images(command: str) -> None:
-    if subprocess.run([sys.executable, "-m", "hack.images", command], cwd=CHECKOUT, check=False).returncode:
+def used_images(instance: Instance) -> list[str]:
+    """What the overlay's pods run, as the catalog calls it: what only other overlays use is not built."""
+    used = re.findall(r" image: (\S+):[^:/\s]+", instance.cluster.run("kustomize", str(instance.overlay)))
+    return [image.name for image in IMAGES if any(name.endswith(image.repository) for name in used)]
+
+
+def images(command: str, *names: str) -> None:
+    program = [sys.executable, "-m", "hack.images", command, *names]
+    if subprocess.run(program, cwd=CHECKOUT, check=False).returncode:
         raise clusters.StackError(f"`python3 -m hack.images {command}` failed; see above")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(hack.__file__).resolve().parents[1]
 START_SECONDS = 900.0
 LISTEN_SECONDS = 120.0
-IMAGES = ("airflow", "gitsync", "git-server")
+IMAGES = ("airflow", "gitsync", "pgbouncer", "git-server")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 FOLDER = Path(__file__).parents[2] / "docker" / "airflow"
-HOSTS = {"POSTGRES_HOST": "dev-postgres", "RABBITMQ_HOST": "dev-rabbitmq"}
+HOSTS = {"POSTGRES_HOST": "dev-postgres", "BROKER_HOST": "dev-rabbitmq"}
 PASSWORDS = [
     "plain",
     "a\"b'c/d\\e@:#%? $x$(HOME)",
@@ -78,7 +78,7 @@ def test_the_files_hold_the_strings_and_are_for_us_alone(secrets: Path, target: 
 
 def test_only_what_a_component_knows_is_rendered(secrets: Path, target: Path) -> None:
     (secrets / "rabbitmq-password").write_text("secret")
-    rendered = wait.render(secrets, target, {"RABBITMQ_HOST": "rabbitmq"})
+    rendered = wait.render(secrets, target, {"BROKER_HOST": "rabbitmq"})
     assert rendered == {"broker_url": "amqp://airflow:secret@rabbitmq:5672//"}
 
 
