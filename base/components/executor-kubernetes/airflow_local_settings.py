@@ -1,0 +1,27 @@
+"""Has the pod of a task begin with the revision that Airflow has recorded on its run, whatever is published by then."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+__all__ = ["pod_mutation_hook"]
+
+
+def pod_mutation_hook(pod: Any) -> None:  # noqa: ANN401 - a V1Pod; the client has no types
+    """Tell gitsync's init container what to stage. Airflow calls this for the pods of operators too."""
+    containers = [each for each in pod.spec.init_containers or () if each.name == "gitsync"]
+    if containers and (pod.metadata.labels or {}).get("kubernetes_executor") == "True":
+        # Airflow's own container is the first, and its last argument is what the executor hands over.
+        bundle = json.loads(pod.spec.containers[0].args[-1])["bundle_info"]
+        containers[0].args = stage(bundle["name"], bundle["version"] or "current")
+
+
+def stage(bundle: str, revision: str) -> list[str]:
+    """Return gitsync's arguments for a revision of what a bundle shows."""
+    bundles = json.loads(os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])
+    (options,) = (each["kwargs"] for each in bundles if each["name"] == bundle)
+    source = options.get("source") or bundle
+    controller = "http://$(GITSYNC_HOST):8080"
+    return ["stage", revision, "--controller", controller, "--root", options["root"], "--source", source]
