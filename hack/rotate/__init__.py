@@ -1,0 +1,1 @@
+"""Changes secrets of a running instance."""
