@@ -60,6 +60,10 @@ lint: ## Check style and types
 test: prerequisites ## Run every test on a node of its own; CLUSTER=none leaves out what needs a node
 	@hack/test
 
+.PHONY: chaos
+chaos: prerequisites ## Kill, block, upgrade, remove and restore a stack on a node of its own; takes half an hour
+	@TESTS=tests/chaos hack/test
+
 .PHONY: bench
 bench: ## Measure pushes, holds and memory on the running cluster
 	@hack/bootstrap

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import hack
 from hack.stack.cluster import Cluster, StackError
+from hack.stack.refusals import Refusals, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,11 +103,21 @@ class Instance:
     def wait_until_ready(self, step: Step, *, only: str = "") -> None:
         """Wait until every pod (or those whose name contains ``only``) is ready; on failure say what is wrong."""
         deadline = time.monotonic() + START_SECONDS
+        refusals = Refusals(self.refused)
         while waiting := self.not_ready(only):
+            if lasting := refusals.lasting():
+                raise StackError("Kubernetes makes no pod for " + "\n".join(lasting))
             if time.monotonic() > deadline:
                 raise StackError(f"not ready after {START_SECONDS:.0f} s: {', '.join(waiting)}\n{self.findings()}")
-            step.tick(f"waiting for {', '.join(waiting)}")
+            step.tick(f"waiting for {', '.join(waiting)}" + "".join(f"; {why}" for why in refusals.said()))
             time.sleep(0.5)
+
+    def refused(self) -> dict[str, str]:
+        """Why Kubernetes makes no pod, by the workloads that want one."""
+        events = self.get("events", "--field-selector", "reason=FailedCreate")["items"]
+        workloads = self.get("deployment,statefulset", "--selector", self.selector)["items"]
+        found = {workload["metadata"]["name"]: refusal(workload, events) for workload in workloads}
+        return {name: why for name, why in found.items() if why}
 
     def not_ready(self, only: str = "") -> list[str]:
         """Workloads that have not all the pods they want, each of the newest template and ready."""

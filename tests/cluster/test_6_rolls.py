@@ -1,0 +1,116 @@
+"""Workers are replaced and become fewer while tasks run, and a configuration changes: what must not stop goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from hack.stack.instance import CHECKOUT, Instance
+from tests.cluster.conftest import replace
+from tests.cluster.instances import DAGS, SAYING, eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.instances import UnderTest
+
+TASKS = 24
+
+
+def test_workers_roll_and_become_fewer_and_no_task_is_lost(dev: UnderTest) -> None:
+    """1. two workers, many short tasks; 2. the workers are restarted; 3. one of two leaves; every task ends at its
+    first try, on one commit."""
+    revision = dev.push(many=(DAGS / "many.py").read_text().replace("TASKS", str(TASKS)))
+    dev.wait_published(revision)
+    dev.wait_listed("many", revision)
+    scale_workers(dev, 2)
+    try:
+        run = dev.airflow.trigger("many")
+        wait_for_ended(dev, run, 4)
+        dev.instance.kubectl("rollout", "restart", "statefulset/dev-worker")
+        wait_for_ended(dev, run, 12)
+    finally:
+        scale_workers(dev, 1)
+    assert dev.wait_run(run, "many")["bundle_version"] == revision
+    found = tasks(dev, run)
+    assert len(found) == TASKS
+    assert {(task["state"], task["try_number"]) for task in found} == {("success", 1)}
+
+
+def scale_workers(dev: UnderTest, replicas: int) -> None:
+    dev.instance.kubectl("scale", "statefulset/dev-worker", f"--replicas={replicas}")
+
+
+def tasks(dev: UnderTest, run: str) -> list[Any]:
+    found: list[Any] = dev.airflow.ask("GET", f"/dags/many/dagRuns/{run}/taskInstances?limit=100")["task_instances"]
+    return found
+
+
+def wait_for_ended(dev: UnderTest, run: str, number: int) -> None:
+    def enough() -> bool:
+        ended = [task for task in tasks(dev, run) if task["state"] == "success"]
+        return len(ended) >= number
+
+    eventually(enough, f"{number} tasks have ended", dev.findings)
+
+
+def test_a_leaving_worker_ends_its_task_on_its_own_commit(dev: UnderTest) -> None:
+    """1. a task runs; 2. its worker is to leave, and finishes it first; 3. meanwhile a commit to another DAG is
+    published, on the leaving pod too; 4. one to the task's own DAG waits; 5. the run ends on its own commit."""
+    old = dev.push_lock_dag("leaving")
+    dev.wait_published(old)
+    dev.wait_listed("lock", old)
+    run = dev.start()
+    dev.instance.kubectl("delete", "pod", "dev-worker-0", "--wait=false")
+    other = dev.push(other=SAYING.format(name="other", mark="while a worker leaves"))
+    dev.wait_published(other)
+    pod = dev.instance.get("pod", "dev-worker-0")
+    assert pod["metadata"]["deletionTimestamp"]
+    assert {member["name"]: member["current"] for member in dev.status()["members"]}["dev-worker-0"] == other
+    assert dev.task(run, "first")["state"] == "running"
+
+    new = dev.push_lock_dag("after the leaving")
+    dev.wait_deferred(new)
+    dev.let_go()
+    assert dev.wait_run(run)["bundle_version"] == old
+    assert dev.result(run) == ["leaving"] * 4
+    assert dev.task(run, "first")["try_number"] == 1
+    dev.wait_published(new)
+
+
+def test_a_change_replaces_only_the_pods_that_read_it(dev: UnderTest, tmp_path: Path) -> None:
+    """One setting of the scheduler and one of gitsync change: no worker, and nothing else, is restarted."""
+    changed = Instance(dev.instance.cluster, changed_overlay(tmp_path))
+    before = pods(dev)
+    changed.apply()
+    try:
+        eventually(lambda: not changed.not_ready(), "the change has rolled", dev.findings)
+        after = pods(dev)
+        assert {tier for tier in before if before[tier] != after[tier]} == {"scheduler", "controller"}
+    finally:
+        dev.instance.apply()
+        eventually(lambda: not dev.instance.not_ready(), "it is as it was", dev.findings)
+
+
+def changed_overlay(directory: Path) -> Path:
+    overlay = directory / "dev"
+    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
+    kustomization = overlay / "kustomization.yaml"
+    replace(kustomization, "../../base", os.path.relpath(CHECKOUT / "base", overlay.resolve()))
+    replace(
+        kustomization,
+        "configMapGenerator:\n",
+        "configMapGenerator:\n  - {name: scheduler-env, behavior: merge, literals: [AIRFLOW__CORE__PARALLELISM=31]}\n",
+    )
+    replace(overlay / "gitsync.yaml", "period: 5", "period: 6")
+    return overlay
+
+
+def pods(dev: UnderTest) -> dict[str, set[str]]:
+    """The pods of each tier, by their ids."""
+    found: dict[str, set[str]] = {}
+    for pod in dev.instance.get("pods", "--selector", dev.instance.selector)["items"]:
+        tier = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        found.setdefault(tier, set()).add(pod["metadata"]["uid"])
+    return found

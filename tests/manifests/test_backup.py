@@ -1,0 +1,42 @@
+"""The component backup: its pod keeps the rules of every other, and removing an overlay leaves what it has written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.manifests.stack import build, environment, name, names, of_kind, secret_files
+from tests.manifests.test_components import overlay_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_claim_is_no_part_of_the_overlay_and_follows_its_prefix(tmp_path: Path) -> None:
+    objects = build(overlay_of(("backup",), tmp_path))
+    (cron_job,) = of_kind(objects, "CronJob")
+    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert not names(objects, "PersistentVolumeClaim")
+    claims = [volume["persistentVolumeClaim"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    assert claims == [{"claimName": "qq-9-backup"}]
+    assert secret_files(pod)["secrets"] == {"airflow-password": ("qq-9-postgres", "airflow-password")}
+    assert environment(objects, pod["containers"][0])["POSTGRES_HOST"] == "qq-9-postgres"
+    assert name(cron_job) == "qq-9-backup"
+
+
+def test_its_pod_is_let_through_to_the_database(tmp_path: Path) -> None:
+    objects = build(overlay_of(("backup", "network-policy"), tmp_path))
+    (cron_job,) = of_kind(objects, "CronJob")
+    tier = cron_job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"]
+    expressions = [
+        expression
+        for policy in of_kind(objects, "NetworkPolicy")
+        for expression in (
+            *policy["spec"]["podSelector"].get("matchExpressions", ()),
+            *(e for rule in policy["spec"].get("ingress", ()) for peer in rule["from"] for e in matching(peer)),
+        )
+    ]
+    assert len([expression for expression in expressions if tier in expression["values"]]) == 2
+
+
+def matching(peer: dict[str, dict[str, list[dict[str, list[str]]]]]) -> list[dict[str, list[str]]]:
+    return peer.get("podSelector", {}).get("matchExpressions", [])
