@@ -1,0 +1,51 @@
+"""A run of many short tasks, and what became of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.cluster.instances import DAGS, eventually
+
+if TYPE_CHECKING:
+    from tests.cluster.instances import UnderTest
+
+TASKS = 24
+
+
+@dataclass(frozen=True)
+class Load:
+    """A run of the DAG `many`."""
+
+    dev: UnderTest
+    run: str
+
+    @classmethod
+    def start(cls, dev: UnderTest) -> Load:
+        source = (DAGS / "many.py").read_text().replace("TASKS", str(TASKS))
+        if not dev.clone.head.commit.tree.path_exists("many.py"):
+            dev.wait_listed("many", dev.push(many=source))
+        return cls(dev, dev.airflow.trigger("many"))
+
+    def tasks(self) -> list[Any]:
+        path = f"/dags/many/dagRuns/{self.run}/taskInstances?limit=100"
+        found: list[Any] = self.dev.airflow.ask("GET", path)["task_instances"]
+        return found
+
+    def wait_for_ended(self, number: int) -> None:
+        def enough() -> bool:
+            return len([task for task in self.tasks() if task["state"] == "success"]) >= number
+
+        eventually(enough, f"{number} tasks have ended", self.dev.findings)
+
+    def finish(self) -> None:
+        """Wait for the run's success; no task may have been lost, that is begun twice or never."""
+        self.dev.wait_run(self.run, "many")
+        tries = {(task["state"], task["try_number"]) for task in self.tasks()}
+        assert (len(self.tasks()), tries) == (TASKS, {("success", 1)})
+
+
+def delete_pods(dev: UnderTest, component: str) -> None:
+    """Kill what runs there, without asking it."""
+    selector = f"app.kubernetes.io/component={component},{dev.instance.selector}"
+    dev.instance.kubectl("delete", "pod", "-l", selector, "--force", "--grace-period=0")

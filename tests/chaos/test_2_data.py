@@ -1,0 +1,192 @@
+"""Upgrades, removal, migrations that break off, and a backup that another instance goes on from."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from hack.stack.instance import CHECKOUT, Instance
+from tests.chaos.load import Load
+from tests.cluster.conftest import replace
+from tests.cluster.instances import UnderTest, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EARLIER = os.environ.get("UPGRADE_FROM", "")
+
+
+def history(under_test: UnderTest) -> set[tuple[str, str, str]]:
+    runs = under_test.airflow.ask("GET", "/dags/~/dagRuns?limit=100")["dag_runs"]
+    return {(run["dag_id"], run["dag_run_id"], run["bundle_version"]) for run in runs}
+
+
+def wait_ready(instance: Instance, dev: UnderTest) -> None:
+    eventually(lambda: not instance.not_ready(), f"{instance.name} is ready", dev.findings)
+
+
+def earlier_overlay(directory: Path) -> Path:
+    """`overlays/dev` of the commit before the latest ten that have changed the base."""
+    commit = EARLIER or git("rev-list", "--max-count=1", "--skip=10", "HEAD", "--", "base").decode().strip()
+    with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "base", "overlays"))) as archive:
+        archive.extractall(directory, filter="data")
+    return directory / "overlays" / "dev"
+
+
+def git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, check=True).stdout
+
+
+def test_an_upgrade_keeps_history_and_a_running_run(dev: UnderTest, tmp_path: Path) -> None:
+    """1. an earlier overlay; 2. a run waits in its first task; 3. the present overlay; 4. the run goes on, and ends
+    on its commit; 5. everything that ran before is there."""
+    before = history(dev)
+    earlier = Instance(dev.instance.cluster, earlier_overlay(tmp_path))
+    earlier.apply()
+    wait_ready(earlier, dev)
+    old = dev.push_lock_dag("before the upgrade")
+    dev.wait_published(old)
+    dev.wait_listed("lock", old)
+    run = dev.start()
+    dev.instance.apply()
+    dev.let_go()
+    assert dev.wait_run(run)["bundle_version"] == old
+    assert dev.result(run) == ["before the upgrade"] * 4
+    wait_ready(dev.instance, dev)
+    assert history(dev) >= before | {("lock", run, old)}
+
+
+def test_removed_and_applied_again_it_goes_on(dev: UnderTest) -> None:
+    before, published = history(dev), dev.published()
+    dev.instance.cluster.run("delete", "-k", str(dev.instance.overlay))
+    dev.instance.apply()
+    wait_ready(dev.instance, dev)
+    again = reconnected(dev)
+    assert history(again) >= before
+    eventually(lambda: again.published() == published, "the same revision is published", again.findings)
+    Load.start(again).finish()
+
+
+def reconnected(dev: UnderTest) -> UnderTest:
+    """Node ports are new ones after a Service was made again."""
+    shutil.rmtree(dev.clone.working_dir)
+    again = UnderTest.connect(dev.instance, Path(dev.clone.working_dir))
+    dev.airflow, dev.clone = again.airflow, again.clone
+    return dev
+
+
+@pytest.fixture
+def half(dev: UnderTest, tmp_path: Path) -> Iterator[Instance]:
+    """An instance of nothing but PostgreSQL, the migrate Job and a scheduler that waits."""
+    overlay = overlay_named("half", tmp_path)
+    tiers = ("api-server", "dag-processor", "flower", "git-server", "gitsync", "rabbitmq", "triggerer", "worker")
+    change(overlay, replicas=[{"name": tier, "count": 0} for tier in tiers])
+    instance = Instance(dev.instance.cluster, overlay)
+    instance.make_secrets("--dev")
+    instance.apply()
+    yield instance
+    remove(instance)
+
+
+def overlay_named(name: str, directory: Path) -> Path:
+    overlay = directory / name
+    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
+    kustomization = overlay / "kustomization.yaml"
+    replace(kustomization, "../../base", os.path.relpath(CHECKOUT / "base", overlay.resolve()))
+    replace(kustomization, "dev-", f"{name}-")
+    replace(kustomization, "kube-airflow/instance: dev", f"kube-airflow/instance: {name}")
+    return overlay
+
+
+def change(overlay: Path, **settings: object) -> None:
+    file = overlay / "kustomization.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **settings}))
+
+
+def remove(instance: Instance) -> None:
+    instance.cluster.run("delete", "--ignore-not-found", "-k", str(instance.overlay))
+    instance.kubectl("delete", "pvc", "-l", instance.selector)
+    names = [each["metadata"]["name"] for each in instance.get("secrets")["items"]]
+    instance.kubectl("delete", "secret", *[name for name in names if name.startswith(f"{instance.name}-")])
+
+
+@pytest.mark.parametrize("component", ["migrate", "postgres"])
+def test_a_migration_that_breaks_off_is_done_by_the_next_pod(half: Instance, component: str) -> None:
+    """1. the Job is in the middle of the schema; 2. it is killed, or its database; 3. the Job completes; 4. a tier
+    that needs the schema has waited, and said for what."""
+
+    def log(of: str, container: str) -> str:
+        selector = f"app.kubernetes.io/component={of},{half.selector}"
+        command = ("logs", "--namespace", half.namespace, "-l", selector, "-c", container, "--tail=-1")
+        return half.cluster.run(*command, check=False)
+
+    def tables() -> int:
+        query = "select count(*) from pg_tables where schemaname = 'public'"
+        script = f'PGPASSWORD=$(cat /etc/postgres/secrets/airflow-password) psql -qAtX -U airflow -c "{query}" airflow'
+        return int(half.kubectl("exec", "half-postgres-0", "--", "sh", "-c", script))
+
+    eventually(lambda: "Migrating" in log("migrate", "airflow") or tables() > 0, "it migrates", half.findings)
+    selector = f"app.kubernetes.io/component={component},{half.selector}"
+    half.kubectl("delete", "pod", "-l", selector, "--force", "--grace-period=0")
+
+    def completed() -> bool:
+        (job,) = half.get("jobs", "-l", f"app.kubernetes.io/component=migrate,{half.selector}")["items"]
+        return bool(job["status"].get("succeeded"))
+
+    eventually(completed, "the Job completes", half.findings)
+    said = log("scheduler", "wait")
+    assert "waiting: the schema is not there yet" in said
+    assert "the migrate Job makes it" in said
+    eventually(lambda: "waiting: the broker" in log("scheduler", "wait"), "it waits for the schema no more")
+
+
+def test_a_backup_is_restored_into_another_instance(dev: UnderTest, tmp_path: Path) -> None:
+    """As docs/operate.md says: 1. a dump; 2. another instance, with the same Fernet key and repository; 3. restored
+    there: its history and its connections are those of the first, and it runs DAGs."""
+    secret = {"connection_id": "moved", "conn_type": "http", "password": "what is moved"}
+    dev.airflow.ask("POST", "/connections", secret)
+    Load.start(dev).finish()
+    before = history(dev)
+    dump = tmp_path / "airflow.dump"
+    operate(dev.instance, f"save {dump}")
+
+    instance = Instance(dev.instance.cluster, overlay_named("restored", tmp_path))
+    instance.make_secrets("--dev", "--value", f"airflow/fernet-key={dev.instance.secret('airflow', 'fernet-key')}")
+    instance.apply()
+    try:
+        eventually(lambda: not instance.not_ready("git-server"), "its Git server is ready", instance.findings)
+        restored = UnderTest.connect(instance, tmp_path / "clone")
+        dev.clone.git.push(restored.clone.remote().url, "HEAD:refs/heads/main")
+        wait_ready(instance, restored)
+        operate(instance, f"restore {dump}")
+        instance.apply()
+        wait_ready(instance, restored)
+        assert history(restored) >= before
+        assert read_connection(instance, "moved") == "what is moved"
+        load = Load(restored, restored.airflow.trigger("many"))
+        load.finish()
+    finally:
+        remove(instance)
+
+
+def operate(instance: Instance, words: str) -> None:
+    place = ("--namespace", instance.namespace, "--prefix", f"{instance.name}-")
+    command = [str(CHECKOUT / "hack" / "backup"), *place, *words.split()]
+    done = subprocess.run(command, env=instance.cluster.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def read_connection(instance: Instance, name: str) -> str:
+    command = f"airflow connections get {name} --output json"
+    deployment = f"deployment/{instance.name}-scheduler"
+    text = instance.kubectl("exec", deployment, "-c", "airflow", "--", "sh", "-c", f"{command} 2>/dev/null")
+    found: str = yaml.safe_load(text[text.index("[") :])[0]["password"]
+    return found
