@@ -55,12 +55,15 @@ def lets_in(dev: UnderTest, path: str, value: str) -> bool:
         return succeeds(dev, "rabbitmq-0", "rabbitmqctl", "authenticate_user", "airflow", value)
     if name == "git-server":
         return clones(dev, value)
-    service, port, url, auth = {
-        "flower/basic-auth": ("flower", 5555, "/", ("admin", value.partition(":")[2])),
-        "gitsync/operator": ("gitsync", 8080, "/v1/status", ("anybody", value)),
-    }[path]
+    if name == "flower":
+        return opens_page(dev, "flower", 5555, value)
+    return opens_page(dev, "gitsync", 8080, f"anybody:{value}")
+
+
+def opens_page(dev: UnderTest, service: str, port: int, login: str) -> bool:
+    user, _colon, password = login.partition(":")
     with dev.instance.reach(service, port) as server:
-        return requests.get(server + url, auth=auth, timeout=60).status_code == 200
+        return requests.get(server, auth=(user, password), timeout=60).status_code == 200
 
 
 def opens_database(dev: UnderTest, role: str, value: str) -> bool:
