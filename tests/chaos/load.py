@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.instances import DAGS, eventually
@@ -23,7 +24,7 @@ class Load:
     @classmethod
     def start(cls, dev: UnderTest) -> Load:
         source = (DAGS / "many.py").read_text().replace("TASKS", str(TASKS))
-        if not dev.clone.head.commit.tree.path_exists("many.py"):
+        if not Path(dev.clone.working_dir, "many.py").exists():
             dev.wait_listed("many", dev.push(many=source))
         return cls(dev, dev.airflow.trigger("many"))
 

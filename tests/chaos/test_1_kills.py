@@ -48,7 +48,7 @@ def test_a_server_is_killed(dev: UnderTest, component: str) -> None:
     ("block", "clear"),
     [
         pytest.param("set_vm_memory_high_watermark 0.00001", "set_vm_memory_high_watermark 0.6", id="memory"),
-        pytest.param("set_disk_free_limit 1000TB", "set_disk_free_limit 50MB", id="disk"),
+        pytest.param("set_disk_free_limit 1000GB", "set_disk_free_limit 50MB", id="disk"),
     ],
 )
 def test_the_broker_blocks_publishers(dev: UnderTest, block: str, clear: str) -> None:
