@@ -179,7 +179,7 @@ def check_broker(broker_url: str) -> None:
 
     with Connection(broker_url, connect_timeout=5, ssl=broker_tls(broker_url, os.environ)) as broker:
         try:
-            broker.transport.establish_connection().close()
+            broker.transport.close_connection(broker.transport.establish_connection())
         except (*broker.connection_errors, *broker.channel_errors) as error:
             raise NotYet(f"the broker at {broker.host}: {one_line(error)}") from error
 

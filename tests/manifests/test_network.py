@@ -13,6 +13,7 @@ from tests.manifests.stack import ROOT, build, containers, of_kind, tiers
 from tests.manifests.test_components import overlay_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tests.manifests.stack import Object
@@ -25,12 +26,20 @@ DOORS = {("api-server", 8080), ("flower", 5555), ("gitsync", 8080)}
 OUTWARD = {"gitsync": {22, 443, 6443}}
 """Where tiers may go outside of the cluster, beside name servers; workers and triggerers may go anywhere."""
 ANYWHERE = {"triggerer", "worker"}
+OUTWARD_BY_LABEL = {
+    "kube-airflow/outside-database": {5432},
+    "kube-airflow/outside-broker": {5671, 5672, 6379, 6380},
+}
 
 
-@pytest.fixture(scope="module")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Object, ...]:
-    """The stack with the component, under a prefix that it cannot know."""
-    return build(overlay_of(("network-policy",), tmp_path_factory.mktemp("network")))
+@pytest.fixture(
+    scope="module",
+    params=[("network-policy",), ("network-policy", "redis", "pgbouncer"), ("external-postgres", "network-policy")],
+    ids="-".join,
+)
+def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Object, ...]:
+    """The stack with the component, and with others that change who talks to whom."""
+    return build(overlay_of(request.param, tmp_path_factory.mktemp("network")))
 
 
 def observed() -> set[Flow]:
@@ -58,10 +67,19 @@ def ports(objects: tuple[Object, ...]) -> set[int]:
     return {UNUSED, *listening, *(port["port"] for rule in rules for port in rule.get("ports", []))}
 
 
-@pytest.mark.parametrize("flow", sorted(observed(), key=str), ids=str)
-def test_an_observed_flow_is_allowed(flow: Flow, objects: tuple[Object, ...]) -> None:
+def between(places: Iterable[str]) -> set[Flow]:
+    """Return the observed flows whose both ends are among some places."""
+    return {flow for flow in observed() if {flow.source, flow.target} <= set(places)}
+
+
+def test_an_observed_flow_is_allowed(objects: tuple[Object, ...]) -> None:
     network, there = Network(policies(objects)), {**pods(objects), "outside": OUTSIDE}
-    assert network.allows(there[flow.source], there[flow.target], flow.port, flow.protocol)
+    denied = {
+        str(flow)
+        for flow in between(there)
+        if not network.allows(there[flow.source], there[flow.target], flow.port, flow.protocol)
+    }
+    assert not denied
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP", "SCTP"])
@@ -73,7 +91,7 @@ def test_nothing_else_is_allowed_between_tiers(protocol: str, objects: tuple[Obj
         for port in ports(objects)
         if network.allows(here, there, port, protocol)
     }
-    assert allowed == {each for each in observed() if each.target != "outside" and each.protocol == protocol}
+    assert allowed == {each for each in between(pods(objects)) if each.protocol == protocol}
 
 
 def test_two_prefixes_in_a_namespace_cannot_reach_each_other(tmp_path: Path) -> None:
@@ -112,6 +130,8 @@ def test_only_dag_code_goes_anywhere(objects: tuple[Object, ...]) -> None:
     network = Network(policies(objects))
     for tier, pod in pods(objects).items():
         outward = {port for port in ports(objects) if network.allows(pod, OUTSIDE, port)} - {53}
-        assert outward == (ports(objects) - {53} if tier in ANYWHERE else OUTWARD.get(tier, set())), tier
+        expected = ports(objects) - {53} if tier in ANYWHERE else OUTWARD.get(tier, set())
+        labels = [key for key in OUTWARD_BY_LABEL if key in pod.labels]
+        assert outward == expected.union(*(OUTWARD_BY_LABEL[key] for key in labels)), tier
         allowed = Place({**pod.labels, "kube-airflow/outside": "allowed"}, pod.namespace)
         assert network.allows(allowed, OUTSIDE, UNUSED), tier
