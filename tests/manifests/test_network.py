@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 FLOWS = ROOT / "base/components/network-policy/flows.yaml"
 UNUSED = 4444
 """A port that nothing listens at."""
-DOORS = {("api-server", 8080), ("flower", 5555), ("gitsync", 8080)}
-"""What an Ingress controller may reach."""
+DOORS = {
+    "ingress": {("api-server", 8080), ("flower", 5555), ("gitsync", 8080)},
+    "monitoring": {("gitsync", 8080), ("rabbitmq", 15692)},
+    "autoscaling": {("postgres", 5432)},
+}
+"""What pods of a namespace with such a label may reach."""
 OUTWARD = {"gitsync": {22, 443, 6443}}
 """Where tiers may go outside of the cluster, beside name servers; workers and triggerers may go anywhere."""
 ANYWHERE = {"triggerer", "worker"}
@@ -114,16 +118,14 @@ def test_a_stranger_reaches_nothing_and_is_reached_by_dag_code_alone(
         assert not network.allows(pod, stranger, UNUSED), tier
 
 
-def test_an_ingress_controller_reaches_the_web_pages_and_the_webhooks(objects: tuple[Object, ...]) -> None:
-    network = Network(policies(objects))
-    controller = Place({}, "ingress", {"kube-airflow/ingress": "allowed"})
+@pytest.mark.parametrize("label", DOORS)
+def test_a_namespace_with_a_label_reaches_what_that_is_for(label: str, objects: tuple[Object, ...]) -> None:
+    network, guest = Network(policies(objects)), Place({}, "elsewhere", {f"kube-airflow/{label}": "allowed"})
+    there = pods(objects)
     reached = {
-        (tier, port)
-        for tier, pod in pods(objects).items()
-        for port in ports(objects)
-        if network.allows(controller, pod, port)
+        (tier, port) for tier, pod in there.items() for port in ports(objects) if network.allows(guest, pod, port)
     }
-    assert reached == DOORS
+    assert reached == {door for door in DOORS[label] if door[0] in there}
 
 
 def test_only_dag_code_goes_anywhere(objects: tuple[Object, ...]) -> None:
