@@ -119,7 +119,6 @@ def servers(environment: Mapping[str, str]) -> dict[str, str]:
     found = {name: environment[name] for name in DEFAULTS if environment.get(name)}
     if pooler := environment.get("POSTGRES_POOLER_HOST"):
         found |= {"POSTGRES_HOST": pooler, "POSTGRES_PORT": "5432", "POSTGRES_SSLMODE": ""}
-    found.setdefault("BROKER_HOST", environment.get("RABBITMQ_HOST", ""))
     return found
 
 
