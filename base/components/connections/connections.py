@@ -34,8 +34,9 @@ class DeclarationError(Exception):
 
 
 def read(name: str) -> Declared:
-    """Return what a file declares, with the Secret's values in place."""
-    declared = yaml.safe_load((FILES / name).read_text()) or {}
+    """Return what a file declares, if there is one, with the Secret's values in place."""
+    file = FILES / name
+    declared = (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
     if not isinstance(declared, dict):
         raise DeclarationError(f"{name}: write NAME: VALUE, and not a list")
     return {str(key): resolved(value, f"{name}: {key}") for key, value in declared.items()}
@@ -141,20 +142,25 @@ def removed(session: Session, found: object | None) -> str:
 APPLY = {"connections": apply_connections, "variables": apply_variables, "pools": apply_pools}
 
 
+def apply_all() -> None:
+    """Read all files, then apply each in one transaction; say what was done, without values."""
+    from airflow.utils.session import create_session  # noqa: PLC0415
+
+    declared = {kind: read(f"{kind}.yaml") for kind in APPLY}
+    for kind, apply in APPLY.items():
+        with create_session() as session:
+            for name, done in zip(declared[kind], apply(session, declared[kind]), strict=True):
+                print(f"{kind}: {name}: {done}", flush=True)
+
+
 def main() -> None:
-    """Apply the three files in one transaction each, all of them read before the first."""
+    """Wait for the schema, which the Job's other container makes, and apply."""
     sys.path.insert(0, "/opt/kube-airflow")
-    import wait  # type: ignore[import-not-found]  # noqa: PLC0415 - beside Airflow in its image
+    import wait  # noqa: PLC0415 - beside Airflow in its image
 
+    wait.wait({"sql_alchemy_conn": Path("/run/airflow/sql_alchemy_conn").read_text()})
     try:
-        declared = {kind: read(f"{kind}.yaml") for kind in APPLY}
-        wait.wait({"sql_alchemy_conn": Path("/run/airflow/sql_alchemy_conn").read_text()})
-        from airflow.utils.session import create_session  # noqa: PLC0415
-
-        for kind, apply in APPLY.items():
-            with create_session() as session:
-                for name, done in zip(declared[kind], apply(session, declared[kind]), strict=True):
-                    print(f"{kind}: {name}: {done}", flush=True)
+        apply_all()
     except (DeclarationError, yaml.YAMLError) as error:
         raise SystemExit(f"connections: {error}") from None
 
