@@ -21,6 +21,8 @@ class Image:
     inputs: tuple[str, ...]
     official: bool = False
     """Whether the reference is somebody else's: our build only stands in where no registry can be reached."""
+    optional: bool = False
+    """Whether only a component needs it, so that it is built when it is named."""
 
     @property
     def repository(self) -> str:
@@ -38,11 +40,11 @@ def project(name: str, version: str, folder: str, *inputs: str) -> Image:
     )
 
 
-def stand_in(reference: str) -> Image:
+def stand_in(reference: str, *, optional: bool = False) -> Image:
     """Return a stand-in for the official image ``reference``."""
-    name = reference.partition(":")[0]
+    name = reference.partition(":")[0].rpartition("/")[2]
     folder = f"hack/images/{name}"
-    return Image(name=name, reference=reference, dockerfile=f"{folder}/Dockerfile", inputs=(folder,), official=True)
+    return Image(name=name, reference=reference, dockerfile=f"{folder}/Dockerfile", inputs=(folder,), official=True, optional=optional)
 
 
 GIT = "docker/install-git"
@@ -54,14 +56,15 @@ IMAGES = (
     project("pgbouncer", "1.24", "docker/pgbouncer"),
     project("git-server", "0.1.0", "hack/images/git-server", GIT),
     stand_in("postgres:17"),
+    stand_in("prom/statsd-exporter:v0.28.0", optional=True),
     stand_in("rabbitmq:4.0"),
     stand_in("redis:8.0"),
 )
 
 
 def chosen(names: list[str]) -> list[Image]:
-    """Return the images of these names, or all."""
+    """Return the images of these names; without names, all that an overlay without components needs."""
     known = {image.name: image for image in IMAGES}
     if unknown := [name for name in names if name not in known]:
         raise ImagesError(f"no image is named {', '.join(unknown)}; there are {', '.join(known)}")
-    return [known[name] for name in names] if names else list(IMAGES)
+    return [known[name] for name in names] if names else [image for image in IMAGES if not image.optional]
