@@ -44,7 +44,14 @@ def stand_in(reference: str, *, optional: bool = False) -> Image:
     """Return a stand-in for the official image ``reference``."""
     name = reference.partition(":")[0].rpartition("/")[2]
     folder = f"hack/images/{name}"
-    return Image(name=name, reference=reference, dockerfile=f"{folder}/Dockerfile", inputs=(folder,), official=True, optional=optional)
+    return Image(
+        name=name,
+        reference=reference,
+        dockerfile=f"{folder}/Dockerfile",
+        inputs=(folder,),
+        official=True,
+        optional=optional,
+    )
 
 
 GIT = "docker/install-git"
