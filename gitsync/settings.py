@@ -47,11 +47,17 @@ class PolicySettings(_Settings):
     """When a candidate may be published; the meaning of each is in `gitsync.decide`."""
 
     scope: Scope = Scope.AFFECTED
+    """Which active runs defer a publication: those of the DAGs that it touches, all, or none."""
     max_defer: Annotated[float, Field(ge=0)] | None = None
+    """Seconds that a candidate may be deferred; without it, for ever."""
     at_deadline: AtDeadline = AtDeadline.WAIT
+    """What happens after ``max_defer``."""
     frozen_grace: Annotated[float, Field(ge=0)] = 3600.0
+    """Seconds that a run which cannot go on, because its DAG is paused or gone, defers a publication."""
     exempt: tuple[str, ...] = ()
+    """DAGs whose runs never defer a publication, as shell patterns."""
     backfills: Backfills = Backfills.BLOCK
+    """Whether runs of a backfill defer one too."""
     versioned: bool = True
     """False when Airflow's bundle is configured without versions: no run is then pinned by Airflow."""
 
@@ -71,7 +77,9 @@ class SourceSettings(_Settings):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
     """Also the name of the DAG bundle in Airflow."""
     repo: Annotated[str, Field(min_length=1, pattern=r"^[^-]")]
+    """Its address: HTTPS, SSH or Git's own protocol."""
     ref: Annotated[str, Field(min_length=1), AfterValidator(_ref)] = "HEAD"
+    """A branch, a tag, a full commit id, or the remote's HEAD."""
     subdirectory: Annotated[str, AfterValidator(_inside)] = ""
     """Where the DAG files are; a revision without it is refused."""
     period: Annotated[float, Field(ge=1)] = 60.0

@@ -1,4 +1,4 @@
-"""``python -m gitsync.gate``: the gate in the Airflow image, which has no other part of gitsync's command line."""
+"""``gitsync`` in the Airflow image, also as ``python -m gitsync.gate``: no other part of the command line is there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from gitsync.gate import check
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gitsync.gate", description="Checks DAGs before they are published."
-    )
+    parser = argparse.ArgumentParser(prog="gitsync", description="Checks DAGs before they are published.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     server = commands.add_parser("serve", help="answer the controller of the same pod")
     server.add_argument("--socket", type=Path, required=True)

@@ -3,71 +3,197 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gitsync.gate.options import POLICIES, GateOptions
-from gitsync.gate.verdict import refusal
+from gitsync.gate.verdict import Problem, problems, refusal
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from gitsync.gate.report import Report
 
-HELP = "import a tree's DAGs as Airflow would, and exit with 1 if the gate would refuse them"
+HELP = "check a checkout's DAGs as the gate would, and exit with 1 if it would refuse them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, help="the root of a checkout")
     parser.add_argument("--subdirectory", default="", help="where its DAG files are")
-    parser.add_argument("--against", type=Path, metavar="PATH", help="a checkout of what is published, for no-worse")
-    parser.add_argument("--policy", choices=POLICIES, help="default: no-worse with --against, else strict")
-    parser.add_argument("--bundle", default="dags", help="name of the bundle in Airflow")
-    parser.add_argument("--timeout", type=float, default=GateOptions.timeout, help="seconds for one file")
-    parser.add_argument("--memory", type=int, default=GateOptions.memory, help="MiB for one process")
+    base = parser.add_mutually_exclusive_group()
+    base.add_argument("--base", metavar="REV", help="what is published, such as origin/main, for no-worse")
+    base.add_argument("--against", type=Path, metavar="PATH", help="the same, as another checkout")
+    parser.add_argument("--policy", choices=POLICIES, help="default: no-worse with --base or --against, else strict")
+    parser.add_argument("--check", metavar="COMMAND", help="the repository's own check, such as 'pytest -q tests'")
+    parser.add_argument(
+        "--options", type=Path, metavar="FILE", help="`gate` and `tree` of the source in gitsync's configuration, YAML"
+    )
+    parser.add_argument("--bundle", default="dags", help="name of the bundle in Airflow (dags)")
+    parser.add_argument("--timeout", type=float, help=f"seconds for one file ({GateOptions.timeout:g})")
+    parser.add_argument("--memory", type=int, help=f"MiB for one process ({GateOptions.memory})")
     parser.add_argument("--network", action="store_true", help="parse also where DAG code cannot be kept off it")
     parser.add_argument("--json", action="store_true", help="the whole report, for programs")
+    parser.add_argument("--github", action="store_true", help="each problem as a GitHub annotation")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print a table or JSON; exit with 1 and one line on a refusal."""
+    """Print a table or JSON, and each problem on a line of its own; exit with 1 when there is one."""
     try:
         from gitsync.gate import confine, parse  # noqa: PLC0415 - Airflow
     except ModuleNotFoundError as error:
-        sys.exit(f"gitsync: {error}: run this where Airflow is, for example in the image of your deployment")
+        _fail(f"{error}: run this where Airflow is, for example in the image of your deployment")
     parse.warm_up()
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # not before its processes are gone
     confine.adopt_orphans()
-    policy = arguments.policy or ("no-worse" if arguments.against else "strict")
-    options = GateOptions(
-        policy=policy, timeout=arguments.timeout, memory=arguments.memory, confine=not arguments.network, total=3600
-    )
+    given = _given(arguments.options)
+    options = _options(arguments, given.get("gate", {}))
     found = _report(arguments.path, arguments, options)
-    base = _report(arguments.against, arguments, options) if arguments.against else None
-    why = refusal(policy, found, base)
-    text = json.dumps({"refusal": why, **found.as_json()}, indent=2) if arguments.json else _table(found)
-    sys.stdout.write(f"{text}\n")
-    if why:
-        sys.exit(f"gitsync: refused: {why}")
+    base = _base(arguments, options)
+    every = list(_problems(arguments, options, given.get("tree", {}), found, base))
+    if arguments.json:
+        reason = refusal(options.policy, found, base)
+        whole = {"refusal": reason, "problems": [each._asdict() for each in every], **found.as_json()}
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    else:
+        sys.stdout.write(f"{_table(found)}\n")
+    sys.stdout.flush()
+    for each in every:
+        sys.stderr.write(f"{_annotation(each) if arguments.github else _text(each)}\n")
+    if every:
+        _fail(f"refused: {len(every)} problem{'s' * (len(every) != 1)}")
+
+
+def _given(file: Path | None) -> dict[str, Any]:
+    """What the options' file says."""
+    if file is None:
+        return {}
+    import yaml  # noqa: PLC0415 - Airflow has it, a sidecar has not
+
+    try:
+        given = yaml.load(file.read_text(), yaml.BaseLoader)  # noqa: S506 - strings only: `off` is a word
+        if not isinstance(given, dict) or given.keys() - {"gate", "tree"}:
+            raise ValueError("it has `gate` and `tree`, and nothing else")
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        _fail(f"--options {file}: {' '.join(str(error).split())}")
+    return {name: {key: _typed(value) for key, value in part.items()} for name, part in given.items()}
+
+
+def _typed(value: Any) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """Numbers, and true and false, are meant so; every other text stays as it is."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, str):
+        try:
+            return {"true": True, "false": False}[value] if value in ("true", "false") else _number(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _number(text: str) -> float | int:
+    return int(text) if text.isdecimal() else float(text)
+
+
+def _options(arguments: argparse.Namespace, given: dict[str, Any]) -> GateOptions:
+    policy = "no-worse" if arguments.base or arguments.against else "strict"
+    chosen: dict[str, Any] = {"total": 3600, "policy": policy, **given}
+    named = {"policy": arguments.policy, "timeout": arguments.timeout, "memory": arguments.memory}
+    named["check"] = tuple(shlex.split(arguments.check)) if arguments.check else None
+    named["confine"] = False if arguments.network else None
+    try:
+        return GateOptions.of({**chosen, **{name: value for name, value in named.items() if value is not None}})
+    except (TypeError, ValueError) as error:
+        _fail(f"the gate's options: {error}")
 
 
 def _report(tree: Path, arguments: argparse.Namespace, options: GateOptions) -> Report:
     from gitsync.gate import work  # noqa: PLC0415
 
-    request = {
-        "tree": str(tree.resolve()),
-        "subdirectory": arguments.subdirectory,
-        "bundle": arguments.bundle,
-        "skip": [],
-        "options": options.as_json(),
-    }
+    request = {"tree": str(tree.resolve()), "subdirectory": arguments.subdirectory, "bundle": arguments.bundle}
     try:
-        return work.parse(request)
+        return work.parse({**request, "skip": [], "options": options.as_json()})
     except work.Refused as error:
-        sys.exit(f"gitsync: {error}")
+        _fail(str(error))
+
+
+def _base(arguments: argparse.Namespace, options: GateOptions) -> Report | None:
+    """What is compared with; None where nothing is, or where that has no DAG folder yet."""
+    from gitsync.gate import checkout  # noqa: PLC0415
+
+    if arguments.against:
+        return _report(arguments.against, arguments, options)
+    if not arguments.base:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            tree = checkout.check_out(arguments.path, arguments.base, Path(directory, "base"))
+        except checkout.NoRevision as error:
+            _fail(str(error))
+        return _report(tree, arguments, options) if (tree / arguments.subdirectory).is_dir() else None
+
+
+def _problems(
+    arguments: argparse.Namespace, options: GateOptions, tree: dict[str, Any], found: Report, base: Report | None
+) -> Iterator[Problem]:
+    """All that the gate, the policy on trees and the repository's own check have to say, with paths from the root."""
+    from gitsync.gate import checkout  # noqa: PLC0415
+    from gitsync.git.policy import TreePolicy  # noqa: PLC0415
+
+    folder = Path(arguments.subdirectory)
+    spoken = problems(options.policy, found, base)
+    for each in spoken:
+        yield each._replace(file=str(folder / each.file), line=each.line or _mention(arguments.path, folder, each))
+    if options.policy != "off" and not found.dags and not spoken:
+        yield Problem(str(folder), "no DAG is found in it; name the right --subdirectory, and look at .airflowignore")
+    try:
+        policy = TreePolicy(**tree)
+    except (TypeError, ValueError) as error:
+        _fail(f"--options: tree: {error}")
+    yield from (Problem("", f"the tree: {why}") for why in checkout.against_policy(arguments.path, policy))
+    if options.check and not spoken:
+        yield from _own_check(arguments.path, options)
+
+
+def _mention(root: Path, folder: Path, problem: Problem) -> int | None:
+    """The first line of the file that has the DAG's id, for what Airflow says no line of."""
+    dag = problem.text.split()[1] if problem.text.startswith("DAG ") else None
+    file = root / folder / problem.file
+    if dag is None or not file.is_file():
+        return None
+    lines = enumerate(file.read_text(errors="replace").splitlines(), 1)
+    return next((number for number, line in lines if f'"{dag}"' in line or f"'{dag}'" in line), None)
+
+
+def _own_check(tree: Path, options: GateOptions) -> Iterator[Problem]:
+    from gitsync.gate import work  # noqa: PLC0415
+
+    try:
+        done = work.check({"tree": str(tree.resolve()), "options": options.as_json()})
+    except work.Refused as error:
+        _fail(str(error))
+    if done["failure"]:
+        yield Problem("", " | ".join([f"{shlex.join(options.check)}: {done['failure']}", *done["output"]]))
+
+
+def _fail(message: str) -> NoReturn:
+    sys.exit(f"gitsync: {message}")
+
+
+def _text(problem: Problem) -> str:
+    place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    return f"{place}: {problem.text}" if place not in ("", ".") else problem.text
+
+
+def _annotation(problem: Problem) -> str:
+    place = f"file={problem.file},line={problem.line or 1}" if problem.file not in ("", ".") else ""
+    text = problem.text.replace("%", "%25").replace("\n", "%0A")
+    return f"::error {place}::{text}".replace("error ::", "error::")
 
 
 def _table(report: Report) -> str:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 # Read when Airflow is imported. It refuses to be without a URL; nothing answers at this one.
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "postgresql+psycopg2://nobody@no-metadata-database.invalid/none"
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+# With fewer, an error in a helper hides the DAG file that imports it.
+os.environ.setdefault("AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH", "50")
 os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"  # as in the DAG processor's own children
 
 from airflow import __version__, settings
@@ -111,7 +113,10 @@ def parse(folder: Path, bundle: str, file: str) -> FileReport:
         except Exception:  # whatever it is, Airflow shows it as the file's import error
             errors.append(traceback.format_exc())
     text = errors[0].replace(f"{folder}/", "") if errors else ""
+    line, origin = where(text, file) if errors else (None, None)
     return FileReport(
+        line=line,
+        origin=origin,
         dags=tuple(sorted(bag.dags)),
         error=_line(text) if errors else None,
         traceback=tuple(text.rstrip().splitlines()[-TRACEBACK_LINES:]),
@@ -119,6 +124,13 @@ def parse(folder: Path, bundle: str, file: str) -> FileReport:
         seconds=round(time.monotonic() - began, 3),
         size=size,
     )
+
+
+def where(text: str, file: str) -> tuple[int | None, str | None]:
+    """The last line of ``file`` in a traceback, and the last place of the tree in it, where paths are relative."""
+    frames = re.findall(r'^ +File "([^"</][^"]*)", line (\d+)', text, re.MULTILINE)
+    lines = [int(line) for name, line in frames if name == file]
+    return (lines[-1] if lines else None), (":".join(frames[-1]) if frames else None)
 
 
 def _line(text: str) -> str:

@@ -18,6 +18,10 @@ class FileReport:
     """Why the gate could not finish with it (crash, hang, limit), in one line; nothing else is known then."""
     traceback: tuple[str, ...] = ()
     """The last lines of the error's traceback, or of what the process wrote."""
+    line: int | None = None
+    """Where the error came from in this file, if anywhere in it."""
+    origin: str | None = None
+    """Where the error was raised in the tree, as ``lib/names.py:3``, if anywhere in it."""
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     """To import and serialize."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gitsync.gate.report import Report
 
@@ -13,6 +13,28 @@ T = TypeVar("T")
 
 NAMED = 3
 """How many files a sentence names."""
+
+
+class Problem(NamedTuple):
+    """One reason to refuse a candidate."""
+
+    file: str
+    """In the DAG folder; empty: it is about the whole."""
+    text: str
+    line: int | None = None
+
+
+class _Worse(NamedTuple):
+    """What speaks against a candidate, beside what it is compared with."""
+
+    files: dict[str, str]
+    """Files that do not import, and why."""
+    lost: dict[str, str]
+    """DAGs that went with an error, and the file they were in."""
+    duplicates: dict[str, tuple[str, ...]]
+    slow: dict[str, str]
+    none_left: int
+    """How many DAGs there were before the last one went."""
 
 
 def refusal(policy: str, found: Report, base: Report | None) -> str | None:
@@ -27,35 +49,71 @@ def refusal(policy: str, found: Report, base: Report | None) -> str | None:
         return f"the gate could not finish: {found.failure}"
     if policy == "no-worse" and base is None:
         return None
-    reasons = list(_reasons(found, base if policy == "no-worse" and base else Report()))
-    if policy == "no-worse" and base and base.dags and not found.dags:
-        reasons.append(f"no DAG is left of {_counted(len(base.dags), 'DAG')}")
-    return "; ".join(reasons) or None
+    compared = base if policy == "no-worse" and base else Report()
+    return "; ".join(_reasons(_worse(found, compared), found, compared)) or None
 
 
-def _reasons(found: Report, base: Report) -> Iterator[str]:
-    worse = {name: file.trouble for name, file in found.files.items() if file.trouble and not _broken(base, name)}
-    if worse:
-        yield f"worse than what is published: {_named(worse)}" if base.files else _named(worse)
-    if lost := sorted(_lost(found, base, worse)):
-        yield f"{_counted(len(lost), 'DAG')} lost to errors: {_listed(lost)}"
-    duplicates = {dag: files for dag, files in found.duplicates.items() if dag not in base.duplicates}
-    if duplicates:
-        yield "; ".join(f"DAG {dag} is in {' and '.join(files[:NAMED])}" for dag, files in _first(duplicates.items()))
+def problems(policy: str, found: Report, base: Report | None) -> list[Problem]:
+    """Every problem by itself: some if and only if there is a `refusal`."""
+    if policy == "off" or (policy == "no-worse" and base is None and not found.failure):
+        return []
+    if found.failure:
+        return [Problem("", f"the gate could not finish: {found.failure}")]
+    return list(_each(_worse(found, base if policy == "no-worse" and base else Report()), found))
+
+
+def _worse(found: Report, base: Report) -> _Worse:
+    files = {name: file.trouble for name, file in found.files.items() if file.trouble and not _broken(base, name)}
     slow = {name: f"{file.seconds:.0f} s" for name, file in found.files.items() if _slow(found, name)}
-    if slow := {name: took for name, took in slow.items() if name not in worse and not _slow(base, name)}:
-        yield f"imports take longer than Airflow's limit of {found.limit:g} s: {_named(slow)}"
+    return _Worse(
+        files=files,
+        lost=_lost(found, base, files),
+        duplicates={dag: names for dag, names in found.duplicates.items() if dag not in base.duplicates},
+        slow={name: took for name, took in slow.items() if name not in files and not _slow(base, name)},
+        none_left=0 if found.dags else len(base.dags),
+    )
+
+
+def _reasons(worse: _Worse, found: Report, base: Report) -> Iterator[str]:
+    if worse.files:
+        yield f"worse than what is published: {_named(worse.files)}" if base.files else _named(worse.files)
+    if worse.lost:
+        yield f"{_counted(len(worse.lost), 'DAG')} lost to errors: {_listed(sorted(worse.lost))}"
+    if pairs := worse.duplicates:
+        yield "; ".join(f"DAG {dag} is in {' and '.join(files[:NAMED])}" for dag, files in _first(pairs.items()))
+    if worse.slow:
+        yield f"imports take longer than Airflow's limit of {found.limit:g} s: {_named(worse.slow)}"
+    if worse.none_left:
+        yield f"no DAG is left of {_counted(worse.none_left, 'DAG')}"
+
+
+def _each(worse: _Worse, found: Report) -> Iterator[Problem]:
+    for name, why in sorted(worse.files.items()):
+        line, origin = found.files[name].line, found.files[name].origin
+        elsewhere = f" (at {origin})" if origin and origin != f"{name}:{line}" else ""
+        yield Problem(name, f"{why}{elsewhere}", line)
+    for dag, name in sorted(worse.lost.items()):
+        yield Problem(name, f"DAG {dag} is lost to an error", found.files[name].line)
+    for dag, names in sorted(worse.duplicates.items()):
+        yield Problem(names[-1], f"DAG {dag} is also in {' and '.join(names[:-1])}")
+    for name, took in sorted(worse.slow.items()):
+        yield Problem(name, f"the import took {took}, and Airflow's limit is {found.limit:g} s")
+    if worse.none_left:
+        yield Problem("", f"no DAG is left of {_counted(worse.none_left, 'DAG')}")
 
 
 def _broken(base: Report, name: str) -> bool:
     return name in base.files and base.files[name].trouble is not None
 
 
-def _lost(found: Report, base: Report, worse: dict[str, str]) -> Iterator[str]:
+def _lost(found: Report, base: Report, worse: dict[str, str]) -> dict[str, str]:
     """DAGs of files that were broken before and now have fewer DAGs: a file that is worse has been named already."""
-    for name, file in base.files.items():
-        if name not in worse and name in found.files and found.files[name].trouble:
-            yield from set(file.dags) - found.dags
+    return {
+        dag: name
+        for name, file in base.files.items()
+        if name not in worse and name in found.files and found.files[name].trouble
+        for dag in set(file.dags) - found.dags
+    }
 
 
 def _slow(report: Report, name: str) -> bool:

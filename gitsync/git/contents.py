@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gitsync.errors import Refused, StoreError
 from gitsync.git.command import CommandFailed, OutputTooLong
+from gitsync.git.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from gitsync.git.repository import Repository
 
-FILE, EXECUTABLE, SYMLINK, SUBMODULE = "100644", "100755", "120000", "160000"
 LISTING_LIMIT = 32 * 2**20
 """Bytes of names of one tree, some 300,000 files. A few crafted trees can unfold to billions."""
 CONTENT_LIMIT = 2**30
@@ -24,17 +24,6 @@ _NAMES_REFUSED = frozenset({"", ".", "..", ".git"})
 
 class StoreDamaged(StoreError):
     """What was here is no more."""
-
-
-class Entry(NamedTuple):
-    """One file of a tree."""
-
-    mode: str
-    """``100644``, ``100755`` (executable), ``120000`` (symbolic link); ``160000`` (submodule) only before export."""
-    blob: str
-    """The id of its content; of a submodule, its commit."""
-    size: int
-    """Bytes; 0 where it was not asked for."""
 
 
 def listing(repository: Repository, tree: str, *, sizes: bool = False) -> dict[str, Entry]:

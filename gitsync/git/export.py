@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from gitsync.errors import Refused, RemoteError
 from gitsync.git import sparse, submodules
 from gitsync.git.address import Address
-from gitsync.git.contents import LISTING_LIMIT, SUBMODULE, Entry, listing, too_large
+from gitsync.git.contents import LISTING_LIMIT, listing, too_large
+from gitsync.git.entries import SUBMODULE, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

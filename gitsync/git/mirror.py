@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
-    from gitsync.git.contents import Entry
+    from gitsync.git.entries import Entry
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gitsync.git.contents import SUBMODULE, SYMLINK
+from gitsync.git.entries import SUBMODULE, SYMLINK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from gitsync.git.contents import Entry
+    from gitsync.git.entries import Entry
 
     Read = Callable[[Collection[str]], Mapping[str, bytes]]
 
@@ -61,10 +61,11 @@ def objection(entries: Mapping[str, Entry], read: Read, policy: TreePolicy) -> s
 
     ``read`` gives contents by the ids in ``entries``; it is asked once, for symbolic links.
     """
-    return next(_objections(entries, read, policy), None)
+    return next(objections(entries, read, policy), None)
 
 
-def _objections(entries: Mapping[str, Entry], read: Read, policy: TreePolicy) -> Iterator[str]:
+def objections(entries: Mapping[str, Entry], read: Read, policy: TreePolicy) -> Iterator[str]:
+    """All that `objection` could name."""
     yield from _to_amounts(entries, policy)
     for path, entry in entries.items():
         yield from _to_name(path, policy)

@@ -56,7 +56,8 @@ def stand_in(reference: str, *, optional: bool = False) -> Image:
 
 GIT = "docker/install-git"
 BUILD = "requirements/build.txt"
-BUNDLE = ("gitsync/__init__.py", "gitsync/airflow.py", "gitsync/gate")
+GATE = ("gitsync/gate", "gitsync/git/__init__.py", "gitsync/git/entries.py", "gitsync/git/policy.py")
+BUNDLE = ("gitsync/__init__.py", "gitsync/airflow.py", *GATE)
 IMAGES = (
     project("airflow", "3.3.2", "docker/airflow", "requirements/airflow.txt", BUILD, *BUNDLE, GIT),
     project("gitsync", "0.1.0", "docker/gitsync", "requirements/gitsync.txt", BUILD, "gitsync", "pyproject.toml", GIT),

@@ -334,7 +334,7 @@ def test_the_gate_as_a_command(gate: Gate, tmp_path: Path) -> None:
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found["refusal"] == "b.py: ModuleNotFoundError: No module named 'nothing_here'"
-    assert done.stderr == f"gitsync: refused: {found['refusal']}\n"
+    assert done.stderr == f"dags/b.py:1: {found['refusal'].removeprefix('b.py: ')}\ngitsync: refused: 1 problem\n"
     assert gate.check(bad, "--subdirectory", "dags", "--against", bad).returncode == 0
     assert gate.check(bad, "--subdirectory", "dags", "--against", good).returncode == 1
     assert "no directory" in gate.check(bad, "--subdirectory", "nowhere").stderr

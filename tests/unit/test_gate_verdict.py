@@ -7,7 +7,7 @@ import re
 import pytest
 
 from gitsync.gate.report import FileReport, Report
-from gitsync.gate.verdict import refusal
+from gitsync.gate.verdict import problems, refusal
 
 
 def good(*dags: str, seconds: float = 1.0) -> FileReport:
@@ -80,3 +80,24 @@ def test_what_was_not_parsed_again_is_taken_from_the_base() -> None:
 
 def test_a_report_survives_json() -> None:
     assert Report.of(BASE.as_json()) == BASE
+
+
+@pytest.mark.parametrize("policy", ["strict", "no-worse", "off"])
+@pytest.mark.parametrize("base", [None, BASE, report(a=bad("E: 1", "one", "two")), report()])
+@pytest.mark.parametrize(
+    "found",
+    [BASE, report(a=bad()), report(a=good("x"), b=good("x")), report(a=good("one", seconds=31)), report(a=CRASH),
+     report(), Report(failure="not done after 300 s")],
+)  # fmt: skip
+def test_there_are_problems_exactly_when_it_is_refused(found: Report, base: Report | None, policy: str) -> None:
+    assert bool(problems(policy, found, base)) == bool(refusal(policy, found, base))
+
+
+def test_every_problem_has_its_file_and_its_line() -> None:
+    error = FileReport(error="NameError: x", line=3, origin="lib/helper.py:7")
+    found = report(a=error, b=good("one", seconds=31), c=good("one"))
+    assert problems("strict", found, None) == [
+        ("a.py", "NameError: x (at lib/helper.py:7)", 3),
+        ("c.py", "DAG one is also in b.py", None),
+        ("b.py", "the import took 31 s, and Airflow's limit is 30 s", None),
+    ]

@@ -33,10 +33,10 @@ OWNERS = {
     "pydantic": {"settings"},
     "sqlite3": {"impact.cache"},
     "stamina": {"notify.notifier"},
-    "subprocess": {"git.command", "git.signatures", "notify.command"},
+    "subprocess": {"gate.checkout", "git.command", "git.signatures", "notify.command"},
     "tabulate": {"controller.status"},
     "watchdog": {"controller.watch"},
-    "yaml": {"impact.rules", "settings"},
+    "yaml": {"gate.check", "impact.rules", "settings"},
 }
 
 
@@ -69,8 +69,11 @@ def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) ->
     assert not set(loaded.stdout.split()) & set(OWNERS) - {"subprocess"}
 
 
-AIRFLOW_SIDE = ["airflow.py", *(f"gate/{module}.py" for module in ("__main__", "check", "children", "confine"))]
-AIRFLOW_SIDE += [f"gate/{module}.py" for module in ("options", "parse", "report", "serve", "verdict", "work")]
+AIRFLOW_SIDE = ["airflow.py", *(f"gate/{module}.py" for module in ("__main__", "check", "checkout", "children"))]
+AIRFLOW_SIDE += [
+    f"gate/{module}.py" for module in ("confine", "options", "parse", "report", "serve", "verdict", "work")
+]
+AIRFLOW_SIDE += ["git/entries.py", "git/policy.py"]
 
 
 @pytest.mark.parametrize("module", AIRFLOW_SIDE)
@@ -81,4 +84,4 @@ def test_airflows_image_needs_of_gitsync_only_the_bundle_and_the_gate(module: st
     allowed = set() if module == "airflow.py" else {f"gitsync.{other[:-3].replace('/', '.')}" for other in AIRFLOW_SIDE}
     ours = {each for each in modules if each.startswith("gitsync")}
     assert ours <= allowed | {"gitsync.gate"}
-    assert imported(PACKAGE / module) - {"airflow", "gitsync"} <= sys.stdlib_module_names | {"sqlalchemy"}
+    assert imported(PACKAGE / module) - {"airflow", "gitsync"} <= sys.stdlib_module_names | {"sqlalchemy", "yaml"}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsync.git.contents import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
+from gitsync.git.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
 from gitsync.git.mirror import Mirror
 from gitsync.git.policy import TreePolicy, fault, objection
 from gitsync.git.remote import Remote
