@@ -1,4 +1,8 @@
-# `make` alone lists the targets. Variables: OVERLAY (dev), CLUSTER (embedded | current | none), IMAGE_REGISTRY.
+# `make` alone lists the targets, and these variables.
+# OVERLAY (dev): the directory in overlays/
+# CLUSTER (embedded): embedded, a node on this machine; current, where kubectl points; none, for tests without one
+# IMAGE_REGISTRY (none): where the project's images are pushed to and pulled from
+# YES (none): 1 applies without asking
 .DEFAULT_GOAL := help
 export OVERLAY ?= dev
 export CLUSTER ?= embedded
@@ -8,6 +12,7 @@ PYTHON := python3
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo; sed -n 's/^# \([A-Z_]* (.*): .*\)/\1/p' $(MAKEFILE_LIST)
 
 .PHONY: prerequisites
 prerequisites:

@@ -1,0 +1,155 @@
+"""The overlay that is being written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Object = dict[str, Any]
+STATEFUL = {"worker", "triggerer", "postgres", "rabbitmq", "redis", "gitsync"}
+
+
+@dataclass
+class Overlay:
+    """Collects what the values ask for; ``write`` makes files of it."""
+
+    name: str
+    namespace: str
+    base: Path
+    components: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    database: dict[str, str] = field(default_factory=dict)
+    broker: dict[str, str] = field(default_factory=dict)
+    images: list[Object] = field(default_factory=list)
+    workloads: dict[str, Object] = field(default_factory=dict)
+    """Patches by the name of the workload; the empty name is every pod of Airflow's."""
+    source: Object = field(default_factory=lambda: {"name": "dags", "ref": "main"})
+    connections: dict[str, Object] = field(
+        default_factory=lambda: {f"{each}.yaml": {} for each in ("connections", "variables", "pools")}
+    )
+    without_git: bool = False
+    secrets: set[str] = field(default_factory=set)
+    hand: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    kustomization: Object = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        label = {"pairs": {"kube-airflow/instance": self.name}, "includeSelectors": True}
+        self.kustomization = {"labels": [label]}
+
+    def component(self, name: str) -> None:
+        """Choose a component; the one that excludes it and was asked for by a stronger word stays."""
+        if not (self.base / "components" / name).is_dir():
+            self.by_hand(f"component {name} is not in this checkout")
+        elif name not in self.components:
+            self.components.append(name)
+
+    def settle(self) -> None:
+        """Drop what another chosen component excludes: an executor and what is external speak first."""
+        kept: list[str] = []
+        for name in sorted(self.components, key=lambda each: (not each.startswith(("executor-", "external-")), each)):
+            clash = [other for other in kept if choices(self.base, name) & choices(self.base, other)]
+            if clash:
+                self.by_hand(f"component {name} is left out, because {clash[0]} excludes it")
+            else:
+                kept.append(name)
+        self.components = kept
+
+    def by_hand(self, sentence: str) -> None:
+        if sentence not in self.hand:
+            self.hand.append(sentence)
+
+    def leave(self, sentence: str) -> None:
+        self.left.append(sentence)
+
+    def workload(self, name: str) -> Object:
+        kind = "StatefulSet" if name in STATEFUL else "Deployment"
+        empty = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name or "any"}, "spec": {}}
+        return self.workloads.setdefault(name, empty)
+
+    def pod(self, name: str) -> Object:
+        template: Object = self.workload(name)["spec"].setdefault("template", {})
+        pod: Object = template.setdefault("spec", {})
+        return pod
+
+    def container(self, name: str, called: str) -> Object:
+        (found,) = self.pod(name).setdefault("containers", [{"name": called}])
+        container: Object = found
+        return container
+
+    def annotations(self, name: str) -> Object:
+        template: Object = self.workload(name)["spec"].setdefault("template", {})
+        found: Object = template.setdefault("metadata", {}).setdefault("annotations", {})
+        return found
+
+    def write(self, directory: Path) -> None:
+        """Write all files into ``directory``, which is not there yet."""
+        directory.mkdir(parents=True)
+        up = os.path.relpath(self.base.resolve(), directory.resolve())
+        maps = [{"name": "gitsync-config", "behavior": "replace", "files": ["gitsync.yaml"]}, *self._maps(directory)]
+        content = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "namespace": self.namespace,
+            "namePrefix": f"{self.name}-",
+            "resources": [up],
+            "components": [f"{up}/components/{each}" for each in sorted(self.components)],
+            **self.kustomization,
+            "images": self.images,
+            "configMapGenerator": maps,
+            "patches": self._patches(directory),
+        }
+        _dump(directory / "kustomization.yaml", {key: value for key, value in content.items() if value})
+        _dump(directory / "gitsync.yaml", self._gitsync())
+
+    def _maps(self, directory: Path) -> list[Object]:
+        maps = []
+        for name, file, content in (
+            ("airflow", "airflow.env", self.settings),
+            ("hosts", "database.env", self.database),
+            ("migrate", "database.env", self.database),
+            ("hosts", "broker.env", self.broker),
+        ):
+            if content:
+                (directory / file).write_text("".join(f"{key}={value}\n" for key, value in sorted(content.items())))
+                maps.append({"name": name, "behavior": "merge", "envs": [file]})
+        files = [name for name, content in self.connections.items() if content]
+        for name in files:
+            _dump(directory / name, self.connections[name])
+        return [*maps, {"name": "migrate", "behavior": "merge", "files": files}] if files else maps
+
+    def _patches(self, directory: Path) -> list[Object]:
+        patches = []
+        for name, patch in self.workloads.items():
+            file = f"{name or 'airflow-pods'}.yaml"
+            _dump(directory / file, patch)
+            target = {"kind": patch["kind"], "name": name}
+            every = {"kind": "Deployment|StatefulSet", "labelSelector": "app.kubernetes.io/name=airflow"}
+            patches.append({"path": file, "target": target if name else every})
+        return patches
+
+    def _gitsync(self) -> Object:
+        given = {"name": "dags"} if self.without_git else self.source
+        source = {"repo": "https://git.example.org/team/dags.git", **given}
+        database = {"host": "${POSTGRES_HOST}", "password_file": "/etc/gitsync/database/password"}
+        if "POSTGRES_PORT" in self.database:
+            database["port"] = "${POSTGRES_PORT}"
+        if "POSTGRES_AIRFLOW_DATABASE" in self.database:
+            database["name"] = "${POSTGRES_AIRFLOW_DATABASE}"
+        return {"sources": [source], "database": database}
+
+
+def choices(base: Path, component: str) -> set[str]:
+    """The sentences under which a component excludes others."""
+    file = base / "components" / component / "choice.yaml"
+    return {each["metadata"]["name"] for each in yaml.safe_load_all(file.read_text())} if file.exists() else set()
+
+
+def _dump(file: Path, content: Object) -> None:
+    file.write_text(yaml.safe_dump(content, sort_keys=False, width=120))

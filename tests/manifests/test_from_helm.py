@@ -1,0 +1,49 @@
+"""What hack/from-helm writes is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hack.helm.__main__ import translate
+from hack.helm.overlay import Overlay
+from tests.manifests.stack import ROOT, build, environment, tiers
+from tests.unit.test_from_helm import COMMUNITY, OFFICIAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.manifests.stack import Object
+
+
+def built(values: dict[str, Any], chart: str, directory: Path) -> tuple[Object, ...]:
+    overlay = Overlay("mine", "data", ROOT / "base")
+    translate(values, overlay, chart)
+    overlay.write(directory / "overlay")
+    return build(directory / "overlay")
+
+
+@pytest.mark.parametrize(("values", "chart"), [(OFFICIAL, "official"), (COMMUNITY, "community")])
+def test_the_overlay_builds_under_its_name(values: dict[str, Any], chart: str, tmp_path: Path) -> None:
+    objects = built(values, chart, tmp_path)
+    assert {each["metadata"]["namespace"] for each in objects} == {"data"}
+    assert all(each["metadata"]["name"].startswith("mine-") for each in objects)
+    scheduler = tiers(objects)["scheduler"]["containers"][0]
+    found = environment(objects, scheduler)
+    assert found["AIRFLOW__CORE__PARALLELISM"] == ("64" if chart == "official" else "8")
+    assert found["POSTGRES_HOST"] == "db.example.org"
+    assert "mine-postgres" not in {each["metadata"]["name"] for each in objects}
+
+
+def test_what_is_for_every_pod_reaches_every_pod(tmp_path: Path) -> None:
+    pods = tiers(built(COMMUNITY, "community", tmp_path))
+    for tier in ("scheduler", "worker", "triggerer", "api-server", "dag-processor"):
+        assert pods[tier]["tolerations"] == [{"key": "airflow", "operator": "Exists"}]
+        assert len(pods[tier]["containers"][0]["volumeMounts"]) > 2  # a patch adds, and replaces nothing
+
+
+@pytest.mark.parametrize("executor", ["LocalExecutor", "KubernetesExecutor"])
+def test_another_executor_with_values_for_workers_builds(executor: str, tmp_path: Path) -> None:
+    values = {**OFFICIAL, "executor": executor, "workers": {"replicas": 3, "keda": {"enabled": True}}}
+    assert built(values, "official", tmp_path)
