@@ -92,37 +92,54 @@ class Overlay:
         """Write all files into ``directory``, which is not there yet."""
         directory.mkdir(parents=True)
         up = os.path.relpath(self.base.resolve(), directory.resolve())
-        maps = [{"name": "gitsync-config", "behavior": "replace", "files": ["gitsync.yaml"]}, *self._maps(directory)]
+        self._write_values(directory / "values")
         content = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "namespace": self.namespace,
             "namePrefix": f"{self.name}-",
             "resources": [up],
-            "components": [f"{up}/components/{each}" for each in sorted(self.components)],
+            "components": [*(f"{up}/components/{each}" for each in sorted(self.components)), "values"],
             **self.kustomization,
             "images": self.images,
-            "configMapGenerator": maps,
+            "configMapGenerator": [{"name": "gitsync-config", "behavior": "replace", "files": ["gitsync.yaml"]}],
             "patches": self._patches(directory),
         }
         _dump(directory / "kustomization.yaml", {key: value for key, value in content.items() if value})
         _dump(directory / "gitsync.yaml", self._gitsync())
 
-    def _maps(self, directory: Path) -> list[Object]:
-        maps = []
-        for name, file, content in (
-            ("airflow", "airflow.env", self.settings),
-            ("hosts", "database.env", self.database),
-            ("migrate", "database.env", self.database),
-            ("hosts", "broker.env", self.broker),
-        ):
-            if content:
-                (directory / file).write_text("".join(f"{key}={value}\n" for key, value in sorted(content.items())))
-                maps.append({"name": name, "behavior": "merge", "envs": [file]})
-        files = [name for name, content in self.connections.items() if content]
-        for name in files:
+    def _write_values(self, directory: Path) -> None:
+        """A component, and the last: Kustomize adds what components say to what the overlay itself generates."""
+        directory.mkdir()
+        files = {f"{name}.env": content for name, content in self._settings_by_map().items()}
+        files |= {"database.env": self.database, "broker.env": self.broker}
+        given = {name for name, content in files.items() if content}
+        for name in given:
+            lines = (f"{key}={value}\n" for key, value in sorted(files[name].items()))
+            (directory / name).write_text("".join(lines))
+        declared = [name for name, content in self.connections.items() if content]
+        for name in declared:
             _dump(directory / name, self.connections[name])
-        return [*maps, {"name": "migrate", "behavior": "merge", "files": files}] if files else maps
+        maps = [_merge(name, [f"{name}.env"]) for name in self._settings_by_map()]
+        maps += [_merge("hosts", sorted(given & {"database.env", "broker.env"}))]
+        maps += [_merge("migrate", sorted(given & {"database.env"}), declared)]
+        head = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
+        kept = [each for each in maps if each.keys() & {"envs", "files"}]
+        _dump(directory / "kustomization.yaml", {**head, **({"configMapGenerator": kept} if kept else {})})
+
+    def _settings_by_map(self) -> dict[str, dict[str, str]]:
+        """The settings by the ConfigMap they go to: what a tier's own file has is read after what is for all."""
+        owners: dict[str, list[str]] = {}
+        for kustomization in sorted(self.base.glob("*/kustomization.yaml")):
+            for generator in yaml.safe_load(kustomization.read_text()).get("configMapGenerator", []):
+                for file in generator.get("envs", []):
+                    for line in (kustomization.parent / file).read_text().splitlines():
+                        owners.setdefault(line.partition("=")[0], []).append(generator["name"])
+        found: dict[str, dict[str, str]] = {}
+        for name, value in self.settings.items():
+            for owner in owners.get(name, ["airflow"]):
+                found.setdefault(owner, {})[name] = value
+        return found
 
     def _patches(self, directory: Path) -> list[Object]:
         patches = []
@@ -143,6 +160,12 @@ class Overlay:
         if "POSTGRES_AIRFLOW_DATABASE" in self.database:
             database["name"] = "${POSTGRES_AIRFLOW_DATABASE}"
         return {"sources": [source], "database": database}
+
+
+def _merge(name: str, envs: list[str], files: list[str] | None = None) -> Object:
+    """What an overlay adds to a ConfigMap of the base; each may be named once only."""
+    what = {"envs": envs, "files": files}
+    return {"name": name, "behavior": "merge", **{key: value for key, value in what.items() if value}}
 
 
 def choices(base: Path, component: str) -> set[str]:

@@ -104,11 +104,11 @@ def setting(overlay: Overlay, value: Value, name: str) -> None:
     if name in OURS or name.removesuffix("_CMD").removesuffix("_SECRET") in OURS:
         overlay.leave(f"{name} is made by the stack itself")
     elif "{{" in text:
-        overlay.by_hand(f"{name} is a template of the chart's: write its value into airflow.env")
+        overlay.by_hand(f"{name} is a template of the chart's: write its value into values/airflow.env")
     elif SECRET.search(name):
         overlay.by_hand(f"{name} looks like a secret: give it from a Secret, in airflow-pods.yaml")
     elif "\n" in text:
-        overlay.by_hand(f"{name} has several lines: mount it as a file, or write it on one line into airflow.env")
+        overlay.by_hand(f"{name} has several lines: mount it as a file, or write one line into values/airflow.env")
     else:
         overlay.settings[name] = text
 
@@ -136,7 +136,7 @@ def environment(overlay: Overlay, value: Value) -> None:
     items = value
     if isinstance(value, str):
         if "{{" in value:
-            overlay.by_hand("extraEnv is a template of the chart's: write its variables into airflow.env")
+            overlay.by_hand("extraEnv is a template of the chart's: write its variables into values/airflow.env")
             return
         items = yaml.safe_load(value)
     for item in items:
@@ -228,7 +228,7 @@ def broker(overlay: Overlay, value: Value) -> None:
     """The official chart's brokerUrl, or the community's externalRedis."""
     if isinstance(value, str):
         if "{{" in value:
-            overlay.by_hand("data.brokerUrl is a template of the chart's: component external-broker, and broker.env")
+            overlay.by_hand("data.brokerUrl is a template: component external-broker, and values/broker.env")
             return
         url = urlsplit(value)
         given = {"HOST": url.hostname, "SCHEME": url.scheme, "PORT": url.port, "USER": url.username}

@@ -114,7 +114,7 @@ def test_no_secret_is_written_or_said(values: dict[str, Any], chart: str, tmp_pa
     overlay, said = overlay_of(values, chart)
     overlay.write(tmp_path / "overlay")
     assert "hidden-word" not in said
-    for file in (tmp_path / "overlay").iterdir():
+    for file in (tmp_path / "overlay").rglob("*.*"):
         assert "hidden-word" not in file.read_text()
 
 
