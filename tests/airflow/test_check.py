@@ -98,7 +98,7 @@ def test_a_revision_of_the_repository_is_what_it_is_compared_with(
     assert said(gate, folder, *compared) == []
     tree(folder, {"dags/good.py": dag("good", "import gone\n")})
     assert said(gate, folder, *compared)[0] == f"dags/good.py:1: {NO_MODULE}"
-    assert repository.git.status("--porcelain") == "M dags/good.py\n?? dags/more.py"
+    assert repository.git.status("--porcelain") == " M dags/good.py\n?? dags/more.py"
     (missing,) = said(gate, folder, "--base", "origin/nowhere")
     assert missing.startswith("gitsync: --base origin/nowhere: git: fatal: ")
     assert "fetch it first" in missing
