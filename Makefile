@@ -69,6 +69,11 @@ test: prerequisites ## Run every test on a node of its own; CLUSTER=none leaves 
 chaos: prerequisites ## Kill, block, upgrade, remove and restore a stack on a node of its own; takes half an hour
 	@TESTS=tests/chaos hack/test
 
+.PHONY: test-gitops
+test-gitops: prerequisites ## Have Argo CD deploy prod on a node of its own, with changes, a revert and removals
+	@hack/bootstrap
+	@.venv/bin/pytest -s tests/gitops
+
 .PHONY: bench
 bench: ## Measure pushes, holds and memory on the running cluster
 	@hack/bootstrap

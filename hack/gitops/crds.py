@@ -93,9 +93,9 @@ SOURCES = (
         ("external-secrets.io",),
     ),
     Source(
-        "github.com/bitnami-labs/sealed-secrets",
+        "github.com/bitnami/sealed-secrets",
         "v0.40.0",
-        "h1:rvCP35JL8ZV5LNA2SrwNR6iLyoM3ulrSFWN0lBtYEYI=",
+        "h1:FBK3OLCdEtZ5nlh41BKFQcUPu9kkkO0QYaGjHrpF7Tg=",
         "helm/sealed-secrets/crds",
         ("bitnami.com",),
     ),
@@ -104,15 +104,23 @@ SOURCES = (
 
 def source_of(group: str) -> Source | None:
     """The module that defines a group's kinds; None for Kubernetes' own groups."""
-    return next((source for source in SOURCES if group in source.groups), None)
+    return next((each for each in SOURCES if group in each.groups), None)
+
+
+def source(group: str) -> Source:
+    """The module that defines a group's kinds, which must be known."""
+    found = source_of(group)
+    if found is None:
+        raise NodeError(f"no module is known that defines the kinds of {group}; add it to {__name__}.SOURCES")
+    return found
 
 
 def definition(cache: Path, group: str, kind: str) -> Any:  # noqa: ANN401 - whatever YAML holds
     """One CustomResourceDefinition; None where the group is nobody's or has no such kind."""
-    source = source_of(group)
-    if source is None:
+    found = source_of(group)
+    if found is None:
         return None
-    for file in sorted(provide(cache, source).iterdir()):
+    for file in sorted(provide(cache, found).iterdir()):
         text = file.read_text()
         if f"\n    kind: {kind}\n" in text and f"\n  group: {group}\n" in text:  # most are large: only one is parsed
             return yaml.load(text, Loader=Loader)  # noqa: S506 - it is a safe one

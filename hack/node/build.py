@@ -19,7 +19,7 @@ from hack.node.programs import Binaries
 from hack.progress import step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hack.progress import Step
@@ -38,10 +38,11 @@ class Module:
     variables: str = ""
     """Set by the linker; {version}, {major} and {minor} are the main module's."""
     renamed: tuple[tuple[str, str], ...] = ()
+    parent: Path = toolchain.GO_MODULES
 
     @property
     def folder(self) -> Path:
-        return toolchain.GO_MODULES / self.name
+        return self.parent / self.name
 
     @property
     def version(self) -> str:
@@ -91,17 +92,27 @@ def pinned_version(go_mod: str, module: str) -> str:
 
 def binaries(cache: Path) -> Binaries:
     """Where the programs are, or will be once they are built."""
-    return Binaries({module.name: _folder(cache, module) / "bin" for module in MODULES})
+    return Binaries({module.name: programs_of(cache, module) for module in MODULES})
 
 
 def build(cache: Path) -> Binaries:
-    missing = [module for module in MODULES if not _folder(cache, module).exists()]
+    build_modules(cache, MODULES)
+    return binaries(cache)
+
+
+def build_modules(cache: Path, modules: Iterable[Module]) -> None:
+    """Build those that are not in the cache."""
+    missing = [module for module in modules if not _folder(cache, module).exists()]
     if missing:
         with _alone(cache):
             go = toolchain.go(cache)
             for module in missing:
                 _build(cache, module, go)
-    return binaries(cache)
+
+
+def programs_of(cache: Path, module: Module) -> Path:
+    """Where a module's programs are, or will be."""
+    return _folder(cache, module) / "bin"
 
 
 def _folder(cache: Path, module: Module) -> Path:

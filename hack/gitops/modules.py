@@ -1,0 +1,19 @@
+"""The tools' programs, built from pinned Go modules as the node's are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hack.node.build import Module
+
+FOLDER = Path(__file__).parent / "go"
+
+ARGOCD = Module(
+    "argocd",
+    "github.com/argoproj/argo-cd/v3",
+    variables="-X github.com/argoproj/argo-cd/v3/common.version={version}",
+    renamed=(("cmd", "argocd"),),
+    parent=FOLDER,
+)
+KUSTOMIZE = Module("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", renamed=(("v5", "kustomize"),), parent=FOLDER)
+SECRETS = Module("secrets", "github.com/getsops/sops/v3", parent=FOLDER)
