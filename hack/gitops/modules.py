@@ -15,5 +15,5 @@ ARGOCD = Module(
     renamed=(("cmd", "argocd"),),
     parent=FOLDER,
 )
-KUSTOMIZE = Module("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", renamed=(("v5", "kustomize"),), parent=FOLDER)
+KUSTOMIZE = Module("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", parent=FOLDER)
 SECRETS = Module("secrets", "github.com/getsops/sops/v3", parent=FOLDER)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.gitops import modules
+from hack.node.build import build_modules, programs_of
+from hack.node.plan import cache_folder
 from tests.manifests import crds
-from tests.manifests.stack import GITOPS, OVERLAYS, ROOT, Object, build, of_kind
+from tests.manifests.stack import GITOPS, OVERLAYS, ROOT, Object, build, of_kind, rendered
 from tests.manifests.test_build import unknown_fields
 from tests.manifests.test_components import COMPONENTS, overlay_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session", params=[pytest.param(tool, id=tool) for tool in GITOPS])
@@ -66,3 +75,21 @@ def test_the_project_allows_every_kind_that_is_built(what: str, tmp_path_factory
 def test_the_repository_is_named_once(tool: str) -> None:
     text = "".join(file.read_text() for file in sorted((ROOT / "overlays" / tool).glob("*.yaml")))
     assert len(re.findall(r"https://git\.example\.org/\S+", text)) == 1
+
+
+@pytest.fixture(scope="session")
+def kustomize() -> Path:
+    """The release that the pinned Argo CD was tested with; it is built once, in a minute."""
+    cache = cache_folder(os.environ)
+    build_modules(cache, [modules.KUSTOMIZE])
+    return programs_of(cache, modules.KUSTOMIZE) / "kustomize"
+
+
+@pytest.mark.parametrize("what", [*OVERLAYS, *GITOPS])
+def test_the_tools_build_what_kubectl_builds(what: str, kustomize: Path) -> None:
+    directory = ROOT / "overlays" / what
+    as_flux_does = "--load-restrictor=LoadRestrictionsNone"
+    for options in ([], [as_flux_does]):
+        done = subprocess.run([kustomize, "build", *options, directory], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == rendered(directory)
