@@ -29,7 +29,6 @@ def plan() -> Iterator[Plan]:
     plan = plan_from_environment()
     try:
         lifecycle.up(plan)
-        provide_images()
         yield plan
     finally:
         if not os.environ.get("KEEP"):
@@ -44,8 +43,9 @@ def cluster(plan: Plan) -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def instance(cluster: Cluster) -> Instance:
-    """The namespace and the Secrets, which are nobody's but the administrator's."""
+def instance(cluster: Cluster, repository: Repository) -> Instance:
+    """The images, the namespace and the Secrets: what is there before any tool comes."""
+    provide_images(Instance(cluster, repository.trial))
     cluster.run("apply", "-f", str(CHECKOUT / "overlays" / "namespace.yaml"))
     found = Instance(cluster, CHECKOUT / "overlays" / "prod")
     found.make_secrets("--dev")

@@ -13,7 +13,7 @@ from hack.gitops import modules
 from hack.node.build import build_modules, programs_of
 from hack.node.plan import cache_folder
 from tests.manifests import crds
-from tests.manifests.stack import GITOPS, OVERLAYS, ROOT, Object, build, of_kind, rendered
+from tests.manifests.stack import GITOPS, OVERLAYS, ROOT, Object, build, names, of_kind, rendered
 from tests.manifests.test_build import unknown_fields
 from tests.manifests.test_components import COMPONENTS, overlay_of
 
@@ -48,10 +48,10 @@ def test_every_overlay_is_known_to_both_tools() -> None:
 
 def test_what_flux_depends_on_is_there() -> None:
     objects = build(ROOT / "overlays" / "flux")
-    names = {(each["kind"], each["metadata"]["name"]) for each in objects}
+    known = {(each["kind"], each["metadata"]["name"]) for each in objects}
     for each in of_kind(objects, "Kustomization"):
-        assert (each["spec"]["sourceRef"]["kind"], each["spec"]["sourceRef"]["name"]) in names
-        assert all(("Kustomization", needed["name"]) in names for needed in each["spec"].get("dependsOn", ()))
+        assert (each["spec"]["sourceRef"]["kind"], each["spec"]["sourceRef"]["name"]) in known
+        assert all(("Kustomization", needed["name"]) in known for needed in each["spec"].get("dependsOn", ()))
 
 
 def test_no_tool_removes_data() -> None:
@@ -93,3 +93,13 @@ def test_the_tools_build_what_kubectl_builds(what: str, kustomize: Path) -> None
         done = subprocess.run([kustomize, "build", *options, directory], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == rendered(directory)
+
+
+def test_the_external_secrets_are_those_that_hack_secrets_makes(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+    objects = build(ROOT / "examples" / "gitops" / "external-secrets")
+    assert not [problem for each in objects for problem in crds.problems(each)]
+    made = {file.stem for file in tmp_path.iterdir()}
+    assert names(objects, "ExternalSecret") == made | {"prod-gitsync-repository"}
+    (store,) = names(objects, "SecretStore")
+    assert {each["spec"]["secretStoreRef"]["name"] for each in of_kind(objects, "ExternalSecret")} == {store}

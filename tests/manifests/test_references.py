@@ -137,20 +137,25 @@ def test_the_service_account_may_what_it_needs_on_objects_that_are_there(prefixe
     assert binding["roleRef"]["name"] == name(role)
     assert [(each["name"], each["namespace"]) for each in binding["subjects"]] == [(name(account), "airflow")]
     assert tiers(prefixed)["gitsync"]["serviceAccountName"] == name(account)
-    kinds = {"leases": "Lease", "configmaps": "ConfigMap"}
     for rule in role["rules"]:
-        if "resourceNames" in rule:
-            (resource,) = rule["resources"]
-            assert set(rule["resourceNames"]) <= names(prefixed, kinds[resource])
+        if rule["resources"] == ["configmaps"]:
+            assert set(rule["resourceNames"]) <= names(prefixed, "ConfigMap")
 
 
 def test_gitsync_finds_the_objects_that_it_writes(prefixed: tuple[Object, ...]) -> None:
     found = environment(prefixed, tiers(prefixed)["gitsync"]["containers"][0])
-    assert found["GITSYNC_LEASE"] in names(prefixed, "Lease")
-    assert found["GITSYNC_STATE"] in names(prefixed, "ConfigMap")
-    for each in of_kind(prefixed, "Lease", "ConfigMap"):
-        if name(each) in (found["GITSYNC_LEASE"], found["GITSYNC_STATE"]):
-            assert not each.keys() & {"spec", "data"}, "applying it again would take it from who wrote it"
+    (state,) = (each for each in of_kind(prefixed, "ConfigMap") if name(each) == found["GITSYNC_STATE"])
+    assert not state.keys() & {"data"}, "applying it again would take it from who wrote it"
+
+
+def test_gitsync_makes_its_lease_which_argo_cd_would_not_deploy(prefixed: tuple[Object, ...]) -> None:
+    assert not of_kind(prefixed, "Lease")
+    lease = environment(prefixed, tiers(prefixed)["gitsync"]["containers"][0])["GITSYNC_LEASE"]
+    (role,) = (each for each in of_kind(prefixed, "Role") if name(each).endswith("-gitsync"))
+    rules = [each for each in role["rules"] if each["resources"] == ["leases"]]
+    assert {verb for each in rules for verb in each["verbs"]} >= {"create", "get", "update", "patch"}
+    assert {one for each in rules for one in each.get("resourceNames", ())} == {lease}
+    assert lease.endswith("-gitsync")
 
 
 def test_gitsync_settings_use_what_their_container_has(prefixed: tuple[Object, ...]) -> None:
