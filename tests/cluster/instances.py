@@ -38,9 +38,11 @@ def {name}():
 AUTHOR = git.Actor("DAG author", "author@example.org")
 
 
-def eventually(ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str) -> Any:  # noqa: ANN401
+def eventually(
+    ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str, patience: float = PATIENCE
+) -> Any:  # noqa: ANN401
     """The first truthy answer; an error that passes is waited out too. On failure say what was found."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     found: Any = None
     while time.monotonic() < deadline:
         try:
@@ -51,7 +53,7 @@ def eventually(ask: Callable[[], Any], what: str, otherwise: Callable[[], object
             if found:
                 return found
         time.sleep(0.2)
-    raise AssertionError(f"not within {PATIENCE:.0f} s: {what}; last answer: {found}\n{otherwise()}")
+    raise AssertionError(f"not within {patience:.0f} s: {what}; last answer: {found}\n{otherwise()}")
 
 
 @dataclass

@@ -12,6 +12,8 @@ from tests.manifests.stack import ROOT, build, of_kind
 if TYPE_CHECKING:
     from hack.stack.cluster import Cluster
 
+ROLL = 1200.0
+"""Seconds in which every pod should have been replaced, one after the other, also on a busy machine."""
 REFRESH = "argocd.argoproj.io/refresh"
 
 
@@ -56,7 +58,9 @@ class Application:
     def wait_done(self, revision: str) -> None:
         """Wait until all of a revision is deployed and works."""
         self.refresh()
-        eventually(lambda: self.state() == (revision, "Synced", "Healthy"), f"{revision} is healthy", self.findings)
+        eventually(
+            lambda: self.state() == (revision, "Synced", "Healthy"), f"{revision} is healthy", self.findings, ROLL
+        )
 
     def objects(self) -> set[str]:
         return {f"{each['kind']}/{each['name']}" for each in self.found["status"]["resources"]}
