@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from hack.gitops import modules
 from hack.node.build import build_modules, programs_of
@@ -103,3 +104,13 @@ def test_the_external_secrets_are_those_that_hack_secrets_makes(tmp_path: Path) 
     assert names(objects, "ExternalSecret") == made | {"prod-gitsync-repository"}
     (store,) = names(objects, "SecretStore")
     assert {each["spec"]["secretStoreRef"]["name"] for each in of_kind(objects, "ExternalSecret")} == {store}
+
+
+def test_the_sops_sample_has_every_secret_and_nothing_in_plain_text(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+    sample = ROOT / "examples" / "gitops" / "sops" / "prod"
+    assert {file.name for file in sample.iterdir()} == {file.name for file in tmp_path.iterdir()}
+    for file in sample.iterdir():
+        secret, fresh = (yaml.safe_load((folder / file.name).read_text()) for folder in (sample, tmp_path))
+        assert secret["stringData"].keys() == fresh["stringData"].keys()
+        assert all(value.startswith("ENC[AES256_GCM,") for value in secret["stringData"].values())
