@@ -22,10 +22,10 @@ KEY = Path(__file__).parent / "age-test.key"
 def test_a_secret_decrypts_to_what_hack_secrets_writes(file: Path, tmp_path: Path) -> None:
     cache = cache_folder(os.environ)
     build_modules(cache, [modules.SECRETS])
-    command = [programs_of(cache, modules.SECRETS) / "sops", "decrypt", file]
+    command = [str(programs_of(cache, modules.SECRETS) / "sops"), "decrypt", str(file)]
     environment = {**os.environ, "SOPS_AGE_KEY_FILE": str(KEY)}
     decrypted = yaml.safe_load(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
-    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+    subprocess.run([str(ROOT / "hack" / "secrets"), "--prefix", "prod-", "--output", str(tmp_path)], check=True)
     fresh = yaml.safe_load((tmp_path / file.name).read_text())
     assert {**decrypted, "stringData": sorted(decrypted["stringData"])} == {
         **fresh,
