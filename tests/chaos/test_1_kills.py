@@ -42,6 +42,14 @@ def test_a_server_is_killed(dev: UnderTest, component: str) -> None:
     other = eventually(lambda: Load.start(dev), "another run is accepted", dev.findings)
     load.finish()
     other.finish()
+    assert prefetch(dev) == ["4"], "the worker takes fewer tasks at a time than before"
+
+
+def prefetch(dev: UnderTest) -> list[str]:
+    """How many tasks each worker takes at a time, as the broker knows it."""
+    columns = ("list_consumers", "queue_name", "prefetch_count", "--quiet", "--no-table-headers")
+    consumers = dev.instance.kubectl("exec", "dev-rabbitmq-0", "--", "rabbitmqctl", *columns).splitlines()
+    return [line.split()[1] for line in consumers if line.startswith("default")]
 
 
 @pytest.mark.parametrize(
