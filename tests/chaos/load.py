@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.instances import DAGS, eventually
+from hack.stack.cluster import StackError
+from tests.cluster.instances import DAGS, PATIENCE, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
@@ -33,6 +35,13 @@ class Load:
         found: list[Any] = self.dev.airflow.ask("GET", path)["task_instances"]
         return found
 
+    def ended(self) -> bool:
+        try:
+            found = self.dev.airflow.ask("GET", f"/dags/many/dagRuns/{self.run}")
+        except StackError:  # what serves the API may be away as well
+            return False
+        return found["state"] not in ("queued", "running")
+
     def wait_for_ended(self, number: int) -> None:
         def enough() -> bool:
             return len([task for task in self.tasks() if task["state"] == "success"]) >= number
@@ -40,7 +49,13 @@ class Load:
         eventually(enough, f"{number} tasks have ended", self.dev.findings)
 
     def finish(self) -> None:
-        """Wait for the run's success; no task may have been lost, that is begun twice or never."""
+        """Wait for the run's success; no task may have been lost, that is begun twice or never.
+
+        A task that was about to start when the database went is queued again after `[scheduler] task_queued_timeout`.
+        """
+        deadline = time.monotonic() + 3 * PATIENCE
+        while not self.ended() and time.monotonic() < deadline:
+            time.sleep(1)
         self.dev.wait_run(self.run, "many")
         tries = {(task["state"], task["try_number"]) for task in self.tasks()}
         assert (len(self.tasks()), tries) == (TASKS, {("success", 1)})
