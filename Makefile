@@ -66,7 +66,7 @@ test: prerequisites ## Run every test on a node of its own; CLUSTER=none leaves 
 	@hack/test
 
 .PHONY: chaos
-chaos: prerequisites ## Kill, block, upgrade, remove and restore a stack on a node of its own; takes half an hour
+chaos: prerequisites ## Kill, block, remove and restore a stack on a node of its own; takes half an hour
 	@TESTS=tests/chaos hack/test
 
 .PHONY: test-gitops

@@ -1,12 +1,10 @@
-"""Upgrades, removal, migrations that break off, and a backup that another instance goes on from."""
+"""Removal, migrations that break off, and a backup that another instance goes on from."""
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +19,6 @@ from tests.cluster.instances import UnderTest, eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EARLIER = os.environ.get("UPGRADE_FROM", "")
-
 
 def history(under_test: UnderTest) -> set[tuple[str, str, str]]:
     runs = under_test.airflow.ask("GET", "/dags/~/dagRuns?limit=100")["dag_runs"]
@@ -31,37 +27,6 @@ def history(under_test: UnderTest) -> set[tuple[str, str, str]]:
 
 def wait_ready(instance: Instance, dev: UnderTest) -> None:
     eventually(lambda: not instance.not_ready(), f"{instance.name} is ready", dev.findings)
-
-
-def earlier_overlay(directory: Path) -> Path:
-    """`overlays/dev` of the commit before the latest ten that have changed the base."""
-    commit = EARLIER or git("rev-list", "--max-count=1", "--skip=10", "HEAD", "--", "base").decode().strip()
-    with tarfile.open(fileobj=io.BytesIO(git("archive", commit, "base", "overlays"))) as archive:
-        archive.extractall(directory, filter="data")
-    return directory / "overlays" / "dev"
-
-
-def git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, check=True).stdout
-
-
-def test_an_upgrade_keeps_history_and_a_running_run(dev: UnderTest, tmp_path: Path) -> None:
-    """1. an earlier overlay; 2. a run waits in its first task; 3. the present overlay; 4. the run goes on, and ends
-    on its commit; 5. everything that ran before is there."""
-    before = history(dev)
-    earlier = Instance(dev.instance.cluster, earlier_overlay(tmp_path))
-    earlier.apply()
-    wait_ready(earlier, dev)
-    old = dev.push_lock_dag("before the upgrade")
-    dev.wait_published(old)
-    dev.wait_listed("lock", old)
-    run = dev.start()
-    dev.instance.apply()
-    dev.let_go()
-    assert dev.wait_run(run)["bundle_version"] == old
-    assert dev.result(run) == ["before the upgrade"] * 4
-    wait_ready(dev.instance, dev)
-    assert history(dev) >= before | {("lock", run, old)}
 
 
 def test_removed_and_applied_again_it_goes_on(dev: UnderTest) -> None:
