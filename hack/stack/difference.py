@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hack.stack.instance import Instance
 
 _FILE = re.compile(r"^(?:---|\+\+\+) \S*/(?:\S+\.)?v\d\w*\.(\w+)\.[^.]*\.(\S+)")
-_NOISE = re.compile(r"^(---|\+\+\+|@@|diff |[+-] +(generation|resourceVersion|uid|creationTimestamp):)")
+_NOISE = re.compile(r"^(---|\+\+\+|diff |[+-] +(generation|resourceVersion|uid|creationTimestamp):)")
 
 
 def against_cluster(instance: Instance, directory: Path) -> str:
@@ -42,7 +42,7 @@ def _section(text: str) -> str:
     lines = text.splitlines()
     found = _FILE.match(lines[0])
     title = f"=== {found[1]} {found[2]}" if found else f"=== {lines[0]}"
-    kept = [line for line in lines if not _NOISE.match(line)]
+    kept = ["…" if line.startswith("@@") else line for line in lines if not _NOISE.match(line)][1:]
     if not any(line[:1] in {"-", "+"} for line in kept):
         return ""
     if all(line[:1] == "+" for line in kept):

@@ -32,16 +32,17 @@ REPLICAS = ("@@ -4,7 +4,7 @@", "-  generation: 6", "+  generation: 7", " spec:",
             id="new",
         ),
         pytest.param(
-            section("apps.v1.Deployment.airflow.x", "-  generation: 6", "+  generation: 7", " spec: {}"), "",
+            section("apps.v1.Deployment.airflow.x", "@@ -1 +1 @@", "-  generation: 6", "+  generation: 7", " spec: {}"),
+            "",
             id="counted-by-the-server-only",
         ),
         pytest.param(
-            section("v1.Secret.airflow.prod-x", "-  key: '***'", "+  key: '****'", "   other: c2VjcmV0"),
+            section("v1.Secret.airflow.prod-x", "@@ -1 +1 @@", "-  key: '***'", "+  key: '****'", "   other: c2VjcmV0"),
             "=== Secret prod-x differs; its values are not shown\n",
             id="secret",
         ),
         pytest.param(
-            section("rbac.authorization.k8s.io.v1.ClusterRole..a.b", "-  x: 1"),
+            section("rbac.authorization.k8s.io.v1.ClusterRole..a.b", "@@ -1 +1 @@", "-  x: 1"),
             "=== ClusterRole a.b\n-  x: 1\n",
             id="without-a-namespace",
         ),
@@ -52,6 +53,8 @@ def test_what_is_shown(output: str, expected: str) -> None:
 
 
 def test_objects_are_counted() -> None:
-    both = readable(section("apps.v1.Deployment.airflow.a", *REPLICAS) + section("v1.Service.airflow.b", "+  x: 1"))
+    both = readable(
+        section("apps.v1.Deployment.airflow.a", *REPLICAS) + section("v1.Service.airflow.b", "@@ -1 +1 @@", "+  x: 1")
+    )
     assert counted(both) == "2 objects"
     assert counted("=== Namespace data is new\n") == "1 object"
