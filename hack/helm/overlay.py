@@ -60,6 +60,9 @@ class Overlay:
             else:
                 kept.append(name)
         self.components = kept
+        counted = [name for name in kept if name.startswith(("autoscaling-", "executor-"))]
+        if counted and self.workloads.get("worker", {}).get("spec", {}).pop("replicas", None) is not None:
+            self.by_hand(f"the number of workers is left out, because it is for {counted[0]} to say")
 
     def by_hand(self, sentence: str) -> None:
         if sentence not in self.hand:

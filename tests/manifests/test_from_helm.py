@@ -8,7 +8,7 @@ import pytest
 
 from hack.helm.__main__ import translate
 from hack.helm.overlay import Overlay
-from tests.manifests.stack import ROOT, build, environment, tiers
+from tests.manifests.stack import ROOT, build, environment, of_kind, tier, tiers
 from tests.unit.test_from_helm import COMMUNITY, OFFICIAL
 
 if TYPE_CHECKING:
@@ -46,4 +46,6 @@ def test_what_is_for_every_pod_reaches_every_pod(tmp_path: Path) -> None:
 @pytest.mark.parametrize("executor", ["LocalExecutor", "KubernetesExecutor"])
 def test_another_executor_with_values_for_workers_builds(executor: str, tmp_path: Path) -> None:
     values = {**OFFICIAL, "executor": executor, "workers": {"replicas": 3, "keda": {"enabled": True}}}
-    assert built(values, "official", tmp_path)
+    objects = built(values, "official", tmp_path)
+    workers = [each["spec"].get("replicas") for each in of_kind(objects, "StatefulSet") if tier(each) == "worker"]
+    assert workers == ([0] if executor == "KubernetesExecutor" else [])
