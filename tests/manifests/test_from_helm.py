@@ -38,9 +38,9 @@ def test_the_overlay_builds_under_its_name(values: dict[str, Any], chart: str, t
 
 def test_what_is_for_every_pod_reaches_every_pod(tmp_path: Path) -> None:
     pods = tiers(built(COMMUNITY, "community", tmp_path))
-    for tier in ("scheduler", "worker", "triggerer", "api-server", "dag-processor"):
-        assert pods[tier]["tolerations"] == [{"key": "airflow", "operator": "Exists"}]
-        assert len(pods[tier]["containers"][0]["volumeMounts"]) > 2  # a patch adds, and replaces nothing
+    for each in ("scheduler", "worker", "triggerer", "api-server", "dag-processor"):
+        assert pods[each]["tolerations"] == [{"key": "airflow", "operator": "Exists"}]
+        assert len(pods[each]["containers"][0]["volumeMounts"]) > 2  # a patch adds, and replaces nothing
 
 
 @pytest.mark.parametrize("executor", ["LocalExecutor", "KubernetesExecutor"])
