@@ -8,7 +8,7 @@ import pytest
 
 from hack.helm.__main__ import translate
 from hack.helm.overlay import Overlay
-from tests.manifests.stack import ROOT, build, environment, of_kind, tier, tiers
+from tests.manifests.stack import ROOT, build, environment, names, of_kind, tier, tiers
 from tests.unit.test_from_helm import COMMUNITY, OFFICIAL
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_the_overlay_builds_under_its_name(values: dict[str, Any], chart: str, t
     found = environment(objects, scheduler)
     assert found["AIRFLOW__CORE__PARALLELISM"] == ("64" if chart == "official" else "8")
     assert found["POSTGRES_HOST"] == "db.example.org"
-    assert "mine-postgres" not in {each["metadata"]["name"] for each in objects}
+    assert not {"mine-postgres", "mine-rabbitmq", "mine-redis"} & names(objects, "StatefulSet")
 
 
 def test_what_is_for_every_pod_reaches_every_pod(tmp_path: Path) -> None:
