@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.manifests import test_pods as pod_rules
 from tests.manifests import test_references as reference_rules
@@ -12,6 +15,8 @@ from tests.manifests.stack import ROOT, build, containers, environment, name, na
 from tests.manifests.test_components import overlay_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.manifests.stack import Object
 
 COMBINATIONS = [
@@ -143,3 +148,26 @@ def test_the_pooler_knows_the_passwords_of_those_who_use_it(tmp_path_factory: py
     start = (ROOT / "docker/pgbouncer/start").read_text()
     assert known == {"airflow-password", "celery-password"}
     assert all(each in start for each in known)
+
+
+def test_what_the_readmes_write_in_an_overlay_wins(tmp_path: Path) -> None:
+    """An overlay's generators come before components, its patches after them: the examples are patches."""
+    components = ("external-postgres", "external-broker", "ingress")
+    overlay = overlay_of(components, tmp_path)
+    readmes = [(ROOT / "base/components" / each / "README.md").read_text() for each in components]
+    examples = [
+        textwrap.dedent(found)
+        for text in readmes
+        for found in re.findall(r"^    patches:\n(?:     .*\n)+", text, re.MULTILINE)
+    ]
+    patches = [patch for example in examples for patch in yaml.safe_load(example)["patches"]]
+    file = overlay / "kustomization.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "patches": patches}))
+    objects = build(overlay)
+    found = {tier: variables(objects, tier) for tier in ("scheduler", "migrate", "gitsync")}
+    assert {each["POSTGRES_HOST"] for each in found.values()} == {"db.example.org"}
+    assert {each["POSTGRES_PORT"] for each in found.values()} == {"6543"}
+    assert found["scheduler"]["BROKER_HOST"] == "mq.example.org"
+    airflow = environment(objects, tiers(objects)["api-server"]["containers"][0])
+    assert airflow["AIRFLOW__API__BASE_URL"] == "https://data.example.org/airflow"
+    assert [each["spec"]["rules"][0]["host"] for each in of_kind(objects, "Ingress")] == ["data.example.org"]
