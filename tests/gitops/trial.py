@@ -27,7 +27,12 @@ def kustomization(**fields: Any) -> str:  # noqa: ANN401 - whatever YAML holds
 
 def without(kind: str, group_version: str, name: str) -> dict[str, Any]:
     """Return a patch that leaves an object out."""
-    content = {"apiVersion": group_version, "kind": kind, "metadata": {"name": name}, "$patch": "delete"}
+    content = {
+        "apiVersion": group_version,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "airflow"},
+        "$patch": "delete",
+    }
     return {"patch": yaml.safe_dump(content)}
 
 
