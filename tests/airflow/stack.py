@@ -77,7 +77,8 @@ class Stack:
         }
         for name, args in components.items():
             command = [str(self.environment / "bin/airflow"), *args]
-            self.airflow_processes.append(Process(name, command, logs=self.logs, env=self.env))
+            env = {**self.env, **no_metadata_database()} if name == "worker" else self.env
+            self.airflow_processes.append(Process(name, command, logs=self.logs, env=env))
             self.processes.append(self.airflow_processes[-1])
         worker = self.logs / "worker.log"
         wait_until("the API server answers", lambda: self._alive() and accepts(self.api_port), 300)
@@ -136,6 +137,7 @@ class Stack:
             "LOGGING__BASE_LOG_FOLDER": str(self.folder / "airflow-logs"),
             "SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "TRACES__OTEL_ON": "False",
+            "WORKERS__EXECUTION_API_TIMEOUT": "60",  # no test is about how fast a busy machine answers
         }
         return {
             "PATH": f"{self.environment / 'bin'}:{os.environ['PATH']}",
@@ -212,6 +214,12 @@ class Stack:
     def row(self, query: str, *values: object, database: str = METADATA) -> tuple[Any, ...] | None:
         with self.postgres.connect(database) as connection:
             return connection.execute(query.encode(), values).fetchone()
+
+
+def no_metadata_database() -> dict[str, str]:
+    """What workers get in place of the metadata database's connection string, as in the manifests."""
+    lines = (CHECKOUT / "base/config/no-metadata-database.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 class Run:
