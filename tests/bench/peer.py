@@ -326,6 +326,8 @@ def report(title: str, upstream: Figures, alone: Figures, sidecar: Figures) -> N
 
 
 def main() -> None:
+    # As in the image.
+    os.environ |= {"MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
     source, sizes = Path(sys.argv[1]), [int(size) for size in sys.argv[2:]] or [100, 20_000]
     with tempfile.TemporaryDirectory(prefix="peer.") as name:
         directory = Path(name)
