@@ -58,7 +58,7 @@ def test_config_maps_and_their_keys_are_there(prefixed: tuple[Object, ...]) -> N
 
 
 def test_every_config_map_is_read(prefixed: tuple[Object, ...]) -> None:
-    templates = json.dumps([each["spec"]["template"] for each in of_kind(prefixed, *WORKLOADS)])
+    templates = json.dumps([each["spec"] for each in of_kind(prefixed, *WORKLOADS, "CronJob")])
     written_to = {each for each in names(prefixed, "ConfigMap") if each.endswith("gitsync-state")}
     assert {each for each in names(prefixed, "ConfigMap") if f'"{each}"' not in templates} == written_to
 
