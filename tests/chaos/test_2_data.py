@@ -124,7 +124,9 @@ def test_a_backup_is_restored_into_another_instance(dev: UnderTest, tmp_path: Pa
     operate(dev.instance, f"save {dump}")
 
     instance = Instance(dev.instance.cluster, overlay_named("restored", tmp_path))
-    instance.make_secrets("--dev", "--value", f"airflow/fernet-key={dev.instance.secret('airflow', 'fernet-key')}")
+    kept = ("fernet-key", "admin-password")  # what the dump's connections and users need
+    values = [f"airflow/{key}={dev.instance.secret('airflow', key)}" for key in kept]
+    instance.make_secrets("--dev", *(word for value in values for word in ("--value", value)))
     instance.apply()
     try:
         eventually(lambda: not instance.not_ready("git-server"), "its Git server is ready", instance.findings)
