@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hack.node.plan import Plan
 
 NAMESPACE = "argocd"
+GOES_SECONDS = 300.0
+"""What Kubernetes may take to remove a kind or a namespace and all that is in it."""
 REDIS = "redis-check-rdb"
 """The server's own program under another name; the package that has it under its own would start a service."""
 PACKAGES = {"git": "git", REDIS: "redis-tools"}
@@ -104,5 +106,5 @@ def down(plan: Plan) -> None:
         for name in kubectl(plan, binaries, *kept).split():  # nobody is left who would see to their finalizers
             kubectl(*(plan, binaries, "patch", name, f"--namespace={NAMESPACE}", "--type=merge"), NO_FINALIZERS)
         for name in ("applications", "applicationsets", "appprojects"):
-            kubectl(plan, binaries, "delete", "crd", f"{name}.argoproj.io", "--ignore-not-found")
-        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, "--ignore-not-found", limit=120.0)
+            kubectl(plan, binaries, "delete", "crd", f"{name}.argoproj.io", "--ignore-not-found", limit=GOES_SECONDS)
+        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, "--ignore-not-found", limit=GOES_SECONDS)
