@@ -131,4 +131,4 @@ def test_7_removing_the_application_with_all_it_made_leaves_data(application: Ap
     application.kubectl("delete", "application", application.name, "--timeout=240s")
     eventually(lambda: not pods(instance), "no pods are left", lambda: instance.kubectl("get", "pods"))
     assert data(instance) == kept
-    assert {"postgres", "rabbitmq"} <= {name.split("-")[1] for name in kept if name.startswith("PersistentVolumeClaim")}
+    assert {f"PersistentVolumeClaim/data-{PREFIX}{server}-0" for server in ("postgres", "rabbitmq")} <= kept.keys()
