@@ -40,7 +40,7 @@ def test_a_server_is_killed(dev: UnderTest, component: str) -> None:
     load.wait_for_ended(3)
     delete_pods(dev, component)
     other = eventually(lambda: Load.start(dev), "another run is accepted", dev.findings)
-    tries = 2 if component == "postgres" else 1  # Celery cannot note that a task begins
+    tries = 2 if component == "postgres" else 1  # one that is about to start may lose an attempt
     load.finish(tries=tries)
     other.finish(tries=tries)
     assert prefetch(dev) == ["4"], "the worker takes fewer tasks at a time than before"
