@@ -115,7 +115,7 @@ def test_every_secret_is_rotated(dev: UnderTest) -> None:
     assert {path for path in ASKED if lets_in(dev, path, old[path])} == set()
     with pytest.raises(StackError, match="Invalid JWT token"):
         session.ask("GET", "/dags")  # signed with the old JWT secret
-    with pytest.raises(StackError, match="40[13] "):
+    with pytest.raises(StackError, match=r"40[13] "):
         Airflow(dev.airflow.url, "admin", old["airflow/admin-password"]).ask("GET", "/dags")
     encrypted = column(dev, "select password from connection where conn_id = 'kept'")
     assert Fernet(new["airflow/fernet-key"]).decrypt(encrypted) == b"what is kept"
