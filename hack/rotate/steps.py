@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ def say(text: str) -> None:
 
 def rotate(instance: Instance, values: Values) -> None:
     """All at once, so that each pod is replaced once; those that read the Fernet key twice."""
-    with drained(instance) if JWT in values else no_pause():
+    with drained(instance) if JWT in values else nullcontext():
         for path, value in values.items():
             change(instance, path, value)
         show_pods(instance)
@@ -120,11 +120,6 @@ def restart(instance: Instance, paths: Iterable[str]) -> None:
     for reader in readers:
         say(f"waiting for {reader}")
         instance.kubectl("rollout", "status", reader)
-
-
-@contextmanager
-def no_pause() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import hack
+from hack.images.catalog import IMAGES
 from hack.stack.cluster import Cluster, StackError
 from hack.stack.refusals import Refusals, refusal
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 CHECKOUT = Path(hack.__file__).resolve().parents[1]
 START_SECONDS = 900.0
 LISTEN_SECONDS = 120.0
-IMAGES = ("airflow", "gitsync", "pgbouncer", "git-server")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ class Instance:
             resource = Path(self.overlay).resolve().relative_to("/")
             up = "/".join([".."] * (len(Path(directory).resolve().parts) - 1))
             images = "".join(
-                f"  - {{name: kube-airflow/{image}, newName: {registry}/kube-airflow/{image}}}\n" for image in IMAGES
+                f"  - {{name: {image.repository}, newName: {registry}/{image.repository}}}\n"
+                for image in IMAGES
+                if not image.official
             )
             kustomization = Path(directory) / "kustomization.yaml"
             kustomization.write_text(f"resources: ['{up}/{resource}']\nimages:\n{images}")

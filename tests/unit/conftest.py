@@ -11,6 +11,7 @@ import pytest
 
 from gitsync.git.clone import Clone
 from gitsync.git.mirror import Mirror
+from gitsync.trees.store import Store
 from tests.ports import free_port
 from tests.unit.cluster import Cluster, started
 from tests.unit.servers import serving
@@ -44,6 +45,13 @@ class Upstream:
             file.write_text(content)
             self.repo.index.add([relative])
         return self.repo.index.commit("change", author=AUTHOR, committer=AUTHOR).hexsha
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "root")
+    store.prepare()
+    return store
 
 
 @pytest.fixture

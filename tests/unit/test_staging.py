@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "root")
-    store.prepare()
-    return store
-
-
-@pytest.fixture
 def library() -> Library:
     """OLD and NEW: one DAG file and its helper change, another DAG file and a data file do not."""
     library = Library()

@@ -15,13 +15,6 @@ from tests.unit.trees import NEW, OLD, OTHER, Library
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "root")
-    store.prepare()
-    return store
-
-
-@pytest.fixture
 def library() -> Library:
     library = Library()
     for revision in (OLD, NEW, OTHER):
