@@ -69,6 +69,15 @@ test: prerequisites ## Run every test on a node of its own; CLUSTER=none leaves 
 chaos: prerequisites ## Kill, block, remove and restore a stack on a node of its own; takes half an hour
 	@TESTS=tests/chaos hack/test
 
+.PHONY: test-upgrade
+test-upgrade: prerequisites ## Apply this commit over the commit FROM (HEAD~1) while a DAG runs, on a node of its own
+	@hack/bootstrap
+	@.venv/bin/pytest -s tests/upgrade
+
+.PHONY: test-components
+test-components: prerequisites ## Run what components change with real servers, on a node of its own
+	@TESTS=tests/components KUBE_AIRFLOW_NODE=kube-airflow-components hack/test
+
 .PHONY: test-gitops
 test-gitops: prerequisites ## Have Argo CD deploy prod on a node of its own, with changes, a revert and removals
 	@hack/bootstrap

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from hack.stack.instance import CHECKOUT, Instance
 from tests.chaos.load import Load
-from tests.cluster.conftest import replace
 from tests.cluster.instances import UnderTest, eventually
+from tests.cluster.overlays import dev_overlay, none_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,29 +49,12 @@ def reconnected(dev: UnderTest) -> UnderTest:
 @pytest.fixture
 def half(dev: UnderTest, tmp_path: Path) -> Iterator[Instance]:
     """An instance of nothing but PostgreSQL, the migrate Job and a scheduler that waits."""
-    overlay = overlay_named("half", tmp_path)
     tiers = ("api-server", "dag-processor", "flower", "git-server", "gitsync", "rabbitmq", "triggerer", "worker")
-    change(overlay, replicas=[{"name": tier, "count": 0} for tier in tiers])
-    instance = Instance(dev.instance.cluster, overlay)
+    instance = Instance(dev.instance.cluster, dev_overlay(tmp_path, "half", replicas=none_of(*tiers)))
     instance.make_secrets("--dev")
     instance.apply()
     yield instance
     remove(instance)
-
-
-def overlay_named(name: str, directory: Path) -> Path:
-    overlay = directory / name
-    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
-    kustomization = overlay / "kustomization.yaml"
-    replace(kustomization, "../../base", os.path.relpath(CHECKOUT / "base", overlay.resolve()))
-    replace(kustomization, "dev-", f"{name}-")
-    replace(kustomization, "kube-airflow/instance: dev", f"kube-airflow/instance: {name}")
-    return overlay
-
-
-def change(overlay: Path, **settings: object) -> None:
-    file = overlay / "kustomization.yaml"
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **settings}))
 
 
 def remove(instance: Instance) -> None:
@@ -123,7 +104,7 @@ def test_a_backup_is_restored_into_another_instance(dev: UnderTest, tmp_path: Pa
     dump = tmp_path / "airflow.dump"
     operate(dev.instance, f"save {dump}")
 
-    instance = Instance(dev.instance.cluster, overlay_named("restored", tmp_path))
+    instance = Instance(dev.instance.cluster, dev_overlay(tmp_path, "restored"))
     kept = ("fernet-key", "admin-password")  # what the dump's connections and users need
     values = [f"airflow/{key}={dev.instance.secret('airflow', key)}" for key in kept]
     instance.make_secrets("--dev", *(word for value in values for word in ("--value", value)))
@@ -137,7 +118,7 @@ def test_a_backup_is_restored_into_another_instance(dev: UnderTest, tmp_path: Pa
         instance.apply()
         wait_ready(instance, restored)
         assert history(restored) >= before
-        assert read_connection(instance, "moved") == "what is moved"
+        assert restored.stored_password("moved") == "what is moved"
         load = Load(restored, restored.airflow.trigger("many"))
         load.finish()
     finally:
@@ -149,11 +130,3 @@ def operate(instance: Instance, words: str) -> None:
     command = [str(CHECKOUT / "hack" / "backup"), *place, *words.split()]
     done = subprocess.run(command, env=instance.cluster.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-
-
-def read_connection(instance: Instance, name: str) -> str:
-    command = f"airflow connections get {name} --output json"
-    deployment = f"deployment/{instance.name}-scheduler"
-    text = instance.kubectl("exec", deployment, "-c", "airflow", "--", "sh", "-c", f"{command} 2>/dev/null")
-    found: str = yaml.safe_load(text[text.index("[") :])[0]["password"]
-    return found

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from hack.progress import step
 from hack.stack.cluster import Cluster, connected
 from hack.stack.instance import CHECKOUT, Instance
 from tests.cluster.instances import SAYING, UnderTest
+from tests.cluster.overlays import dev_overlay, patch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,58 +54,33 @@ def unlocked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Unde
 
 
 def unlocked_overlay(directory: Path) -> Path:
-    """`overlays/dev` under another name, with a second source, and two settings changed."""
-    overlay = directory / "unlocked"
-    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
-    base = os.path.relpath(CHECKOUT / "base", overlay.resolve())
-    replace(overlay / "kustomization.yaml", "../../base", base)
-    replace(overlay / "kustomization.yaml", "dev-", "unlocked-")
-    replace(
-        overlay / "kustomization.yaml",
-        "configurations:",
-        f"components:\n  - {base}/components/gitsync-restart\nconfigurations:",
+    """`overlays/dev` under another name, with a second source, bundles unversioned, and the first one's lock off."""
+    sources = [
+        {"name": name, "classpath": "gitsync.airflow.GitSyncBundle", "kwargs": {"root": f"/dags/{name}"}}
+        for name in ("dags", "extra")
+    ]
+    variables = {
+        "AIRFLOW__DAG_PROCESSOR__DISABLE_BUNDLE_VERSIONING": "True",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(sources),
+    }
+    arguments = ["sidecar", "--controller=http://$(GITSYNC_HOST):8080", "--source=dags=/dags/dags"]
+    sidecar = {"name": "gitsync", "args": [*arguments, "--source=extra=/dags/extra"]}
+    pod = {"template": {"spec": {"initContainers": [sidecar]}}}
+    overlay = dev_overlay(
+        directory,
+        "unlocked",
+        components=["gitsync-restart"],
+        patches=[
+            patch("ConfigMap", "dags", data=variables),
+            patch("Deployment|StatefulSet", "dag-processor|worker|triggerer", spec=pod),
+        ],
     )
-    replace(overlay / "kustomization.yaml", "kube-airflow/instance: dev", "kube-airflow/instance: unlocked")
-    settings = (overlay / "gitsync.yaml").read_text()
-    first = settings[settings.index("  - name: dags") : settings.index("database:")]
-    first = first.replace("    period: 5\n", "    period: 5\n    policy: {scope: off, versioned: false}\n")
-    second = first.replace("name: dags", "name: extra").replace("ref: main", "ref: extra\n    restart: auto")
-    (overlay / "gitsync.yaml").write_text(f"sources:\n{first}{second}{settings[settings.index('database:') :]}")
-    with (overlay / "kustomization.yaml").open("a") as kustomization:
-        kustomization.write(UNVERSIONED)
+    file = overlay / "gitsync.yaml"
+    settings = yaml.safe_load(file.read_text())
+    (first,) = settings["sources"]
+    settings["sources"] = [
+        first | {"policy": {"scope": "off", "versioned": False}},
+        first | {"name": "extra", "ref": "extra", "restart": "auto", "policy": {"versioned": False}},
+    ]
+    file.write_text(json.dumps(settings))
     return overlay
-
-
-UNVERSIONED = """
-  - target: {kind: ConfigMap, name: dags}
-    patch: |-
-      apiVersion: v1
-      kind: ConfigMap
-      metadata: {name: dags}
-      data:
-        AIRFLOW__DAG_PROCESSOR__DISABLE_BUNDLE_VERSIONING: "True"
-        AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST: >-
-          [{"name": "dags", "classpath": "gitsync.airflow.GitSyncBundle", "kwargs": {"root": "/dags/dags"}},
-          {"name": "extra", "classpath": "gitsync.airflow.GitSyncBundle", "kwargs": {"root": "/dags/extra"}}]
-  - target: {kind: Deployment|StatefulSet, name: dag-processor|worker|triggerer}
-    patch: |-
-      apiVersion: apps/v1
-      kind: any
-      metadata: {name: any}
-      spec:
-        template:
-          spec:
-            initContainers:
-              - name: gitsync
-                args:
-                  - sidecar
-                  - --controller=http://$(GITSYNC_HOST):8080
-                  - --source=dags=/dags/dags
-                  - --source=extra=/dags/extra
-"""
-
-
-def replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text, f"{old!r} is not in {file}"
-    file.write_text(text.replace(old, new))

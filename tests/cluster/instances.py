@@ -183,6 +183,14 @@ class UnderTest:
         path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
         return self.airflow.ask("GET", path)["value"]
 
+    def stored_password(self, connection: str) -> str:
+        """The password of a connection, as only Airflow's Fernet key reads it."""
+        command = f"airflow connections get {connection} --output json 2>/dev/null"
+        scheduler = f"deployment/{self.instance.name}-scheduler"
+        text = self.instance.kubectl("exec", scheduler, "-c", "airflow", "--", "sh", "-c", command)
+        found: str = json.loads(text[text.index("[") :])[0]["password"]
+        return found
+
     def _eventually(self, ask: Callable[[], Any], what: str) -> Any:  # noqa: ANN401
         return eventually(ask, what, self.findings)
 

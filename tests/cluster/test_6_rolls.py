@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
-from hack.stack.instance import CHECKOUT, Instance
-from tests.cluster.conftest import replace
+from hack.stack.instance import Instance
 from tests.cluster.instances import DAGS, SAYING, eventually
+from tests.cluster.overlays import dev_overlay, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,15 +92,8 @@ def test_a_change_replaces_only_the_pods_that_read_it(dev: UnderTest, tmp_path: 
 
 
 def changed_overlay(directory: Path) -> Path:
-    overlay = directory / "dev"
-    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
-    kustomization = overlay / "kustomization.yaml"
-    replace(kustomization, "../../base", os.path.relpath(CHECKOUT / "base", overlay.resolve()))
-    replace(
-        kustomization,
-        "configMapGenerator:\n",
-        "configMapGenerator:\n  - {name: scheduler-env, behavior: merge, literals: [AIRFLOW__CORE__PARALLELISM=31]}\n",
-    )
+    setting = {"name": "scheduler-env", "behavior": "merge", "literals": ["AIRFLOW__CORE__PARALLELISM=31"]}
+    overlay = dev_overlay(directory, configMapGenerator=[setting])
     replace(overlay / "gitsync.yaml", "period: 5", "period: 6")
     return overlay
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hack.progress import step
 from hack.stack.cluster import StackError
-from hack.stack.instance import CHECKOUT, Instance
-from tests.cluster.conftest import replace
+from hack.stack.instance import Instance
 from tests.cluster.instances import eventually
+from tests.cluster.overlays import dev_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +59,7 @@ def test_a_backup_holds_every_run(dev: UnderTest, tmp_path: Path) -> None:
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
     dev.instance.kubectl("apply", "-f", "-", stdin=json.dumps(claim))
-    backup = Instance(dev.instance.cluster, overlay_with_backup(tmp_path))
+    backup = Instance(dev.instance.cluster, dev_overlay(tmp_path, components=["backup"]))
     backup.apply()
     try:
         dev.instance.kubectl("create", "job", "backup-now", "--from=cronjob/dev-backup")
@@ -70,13 +68,3 @@ def test_a_backup_holds_every_run(dev: UnderTest, tmp_path: Path) -> None:
         assert "wrote /backups/airflow-" in said
     finally:
         dev.instance.kubectl("delete", "--ignore-not-found", "job/backup-now", "cronjob/dev-backup", "pvc/dev-backup")
-
-
-def overlay_with_backup(directory: Path) -> Path:
-    overlay = directory / "dev"
-    shutil.copytree(CHECKOUT / "overlays" / "dev", overlay)
-    base = os.path.relpath(CHECKOUT / "base", overlay.resolve())
-    kustomization = overlay / "kustomization.yaml"
-    replace(kustomization, "../../base", base)
-    replace(kustomization, "configurations:", f"components:\n  - {base}/components/backup\nconfigurations:")
-    return overlay

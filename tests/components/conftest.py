@@ -1,0 +1,26 @@
+"""Instances with components, each alone in a namespace; `dev` stays beside them, as in tests/cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.conftest import cluster, dev
+from tests.components.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hack.stack.cluster import Cluster
+
+__all__ = ["cluster", "dev"]
+
+
+@pytest.fixture
+def trial(cluster: Cluster, tmp_path: Path) -> Iterator[Trial]:
+    """Makes instances, which go with the test."""
+    found = Trial(cluster, tmp_path)
+    yield found
+    found.remove()

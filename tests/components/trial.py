@@ -1,0 +1,102 @@
+"""Makes instances of `overlays/dev` with components, each in a namespace of its own, and removes them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from hack.node.plan import plan_from_environment
+from hack.progress import step
+from hack.stack.__main__ import provide_images
+from hack.stack.instance import CHECKOUT, Instance
+from tests.cluster.instances import UnderTest
+from tests.cluster.overlays import dev_overlay
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from hack.stack.cluster import Cluster
+
+SHARED = "trial-shared"
+
+
+@dataclass
+class Trial:
+    cluster: Cluster
+    directory: Path
+    made: list[str] = field(default_factory=list)
+
+    def instance(
+        self,
+        name: str,
+        *components: str,
+        secrets: Iterable[str] = (),
+        claims: Iterable[str] = (),
+        **fields: object,
+    ) -> Instance:
+        """What comes before an overlay: its namespace, its Secrets, its images, claims that many pods may mount.
+
+        ``secrets`` are words for `hack/secrets`, ``fields`` those of the overlay's kustomization.
+        """
+        overlay = dev_overlay(self.directory, name, namespace=name, components=components, **fields)
+        found = Instance(self.cluster, overlay, namespace=name)
+        provide_images(found)
+        namespace = yaml.safe_load((CHECKOUT / "overlays" / "namespace.yaml").read_text())
+        namespace["metadata"]["name"] = name
+        self.cluster.run("apply", "-f", "-", stdin=json.dumps(namespace))
+        self.made.append(name)
+        found.make_secrets("--dev", *secrets)
+        for claim in claims:
+            self._make_claim(found, claim)
+        return found
+
+    def run(self, instance: Instance, **dags: str) -> UnderTest:
+        """Apply it, push ``name="content"`` as DAGs, and wait until all of it is ready."""
+        instance.apply()
+        with step(instance.name) as current:
+            instance.wait_until_ready(current, only="git-server")
+            under_test = UnderTest.connect(instance, self.directory / f"{instance.name}-dags")
+            under_test.push(**dags)
+            instance.wait_until_ready(current)
+        return under_test
+
+    def remove(self) -> None:
+        """Remove what was made, without the time that pods would take to end: nothing of it is needed any more."""
+        for name in self.made:
+            self.cluster.run("delete", "namespace", name, "--wait=false")
+            self.cluster.run("delete", "pods", "--all", "--force", "--grace-period=0", "--namespace", name)
+            self.cluster.run("wait", "--for=delete", f"namespace/{name}", "--timeout=300s")
+            self.cluster.run("delete", "persistentvolumes", "--selector", f"{SHARED}={name}")
+
+    def _make_claim(self, instance: Instance, claim: str) -> None:
+        """A claim of a volume that many pods may mount; on one node any folder can be that."""
+        plan, name = plan_from_environment(), f"{instance.name}-{claim}"
+        folder = plan.volumes / name
+        folder.mkdir(exist_ok=True)
+        here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [plan.name]}
+        wanted: dict[str, Any] = {"accessModes": ["ReadWriteMany"], "storageClassName": SHARED}
+        volume = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name, "labels": {SHARED: instance.name}},
+            "spec": {
+                **wanted,
+                "capacity": {"storage": "1Gi"},
+                "local": {"path": str(folder)},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+                "claimRef": {"namespace": instance.namespace, "name": name},
+            },
+        }
+        request = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": instance.namespace},
+            "spec": {**wanted, "volumeName": name, "resources": {"requests": {"storage": "1Gi"}}},
+        }
+        self.cluster.run(
+            "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": [volume, request]})
+        )
