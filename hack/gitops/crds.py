@@ -59,8 +59,8 @@ SOURCES = (
     ),
     Source(
         "github.com/kedacore/keda/v2",
-        "v2.20.2",
-        "h1:SR60v8uIcelbveS8n/1jcl8tLdBBIbHMxmdOHw8tKqA=",
+        "v2.21.0",
+        "h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=",
         "config/crd/bases",
         ("keda.sh",),
     ),

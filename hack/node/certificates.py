@@ -86,7 +86,7 @@ def prepare(plan: Plan, current: Step) -> None:
     _prepare_service_account_key(plan.pki)
     for certificate in certificates(plan):
         current.tick(f"certificate of {certificate.name}")
-        _prepare_certificate(plan.pki, certificate)
+        prepare_certificate(plan.pki, certificate)
     for who in CLIENTS:
         write_private(plan.kubeconfig(who), json.dumps(kubeconfig(plan, who), indent=1))
     write_private(plan.admin_kubeconfig, json.dumps(kubeconfig(plan, "admin"), indent=1))
@@ -141,7 +141,8 @@ def _prepare_service_account_key(pki: Path) -> None:
     write_private(public, run("openssl", "pkey", "-in", key, "-pubout"))
 
 
-def _prepare_certificate(pki: Path, certificate: Certificate) -> None:
+def prepare_certificate(pki: Path, certificate: Certificate) -> None:
+    """Make it if it is missing, changed or near its end."""
     authority = hashlib.sha256((pki / "ca.crt").read_bytes()).hexdigest()
     description = f"# {certificate.subject}, signed by {authority}\n{certificate.extensions}"
     request = pki / f"{certificate.name}.request"

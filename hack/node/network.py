@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
 def prepare(plan: Plan) -> bool:
     """Make the namespace and the link where they are missing or broken; tell whether that was so."""
-    if _is_whole(plan):
-        return False
+    whole = _is_whole(plan)
+    if not whole:
+        _make(plan)
+    # The node's own programs reach Services too; kube-proxy turns the address once there is a route for it.
+    run("ip", "-n", plan.name, "route", "replace", names.SERVICE_NETWORK, "dev", names.NODE_LINK)
+    return not whole
+
+
+def _make(plan: Plan) -> None:
     _refuse_used_addresses(plan)
     remove(plan)
     run("ip", "netns", "add", plan.name)
@@ -31,7 +38,6 @@ def prepare(plan: Plan) -> bool:
     run("ip", "-n", plan.name, "link", "set", names.NODE_LINK, "up")
     run(*inside(plan), "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     run(*inside(plan), "nft", "-f", "-", text=rules())
-    return True
 
 
 def remove(plan: Plan) -> None:

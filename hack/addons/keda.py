@@ -1,0 +1,102 @@
+"""KEDA: its operator and its server of metrics, without its admission webhooks."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from hack.addons import modules, servers
+from hack.gitops import crds
+from hack.node import build, certificates
+from hack.node import plan as names
+from hack.node.cluster import kubectl
+from hack.node.programs import Program
+from hack.progress import step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hack.node.plan import Plan
+
+NAMESPACE = "keda"
+SERVER = servers.Server("external.metrics.k8s.io", "keda-metrics-apiserver", NAMESPACE, 4444)
+METRICS_SERVICE = "127.0.0.1:9666"
+"""Where the operator tells its server of metrics what it has counted."""
+ADAPTER_PORT = 9668
+GOES_SECONDS = 300.0
+
+# Triggers name hosts of the cluster, which only its name service knows.
+WITH_NAMES = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+
+
+def resolver(plan: Plan) -> str:
+    """What the kubelet would write into a pod."""
+    domains = " ".join(f"{first}{names.CLUSTER_DOMAIN}" for first in (f"{NAMESPACE}.svc.", "svc.", ""))
+    return f"nameserver {plan.address}\nsearch {domains}\noptions ndots:5\n"
+
+
+def prepare_files(plan: Plan) -> Path:
+    """The folder with what both programs read, under the names that they expect."""
+    folder = plan.state / "keda"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    certificates.write_private(folder / "resolv.conf", resolver(plan))
+    found = (plan.pki / "ca.crt", *servers.certificate(plan, SERVER))
+    for source, name in zip(found, ("ca.crt", "tls.crt", "tls.key"), strict=True):
+        certificates.write_private(folder / name, source.read_text())
+    return folder
+
+
+def programs(plan: Plan, folder: Path) -> list[Program]:
+    account, built = plan.admin_kubeconfig, build.programs_of(plan.cache, modules.KEDA)
+    inputs = (account, *(folder / name for name in ("resolv.conf", "ca.crt", "tls.crt", "tls.key")))
+    settings = ("env", f"KUBECONFIG={account}", f"POD_NAMESPACE={NAMESPACE}", "WATCH_NAMESPACE=")
+    start = ("unshare", "--mount", "sh", "-c", WITH_NAMES, str(folder / "resolv.conf"), *settings)
+    operator = (
+        str(built / "keda-operator"),
+        "--enable-prometheus-metrics=false",
+        "--health-probe-bind-address=0",
+        f"--metrics-service-bind-address={METRICS_SERVICE}",
+        f"--cert-dir={folder}",
+    )
+    adapter = (
+        str(built / "keda-adapter"),
+        f"--lister-kubeconfig={account}",
+        f"--authentication-kubeconfig={account}",
+        f"--authorization-kubeconfig={account}",
+        f"--bind-address={plan.address}",
+        f"--secure-port={SERVER.port}",
+        f"--port={ADAPTER_PORT}",
+        f"--metrics-service-address={METRICS_SERVICE}",
+        f"--cert-dir={folder}",
+        f"--client-ca-file={folder / 'ca.crt'}",
+        f"--tls-cert-file={folder / 'tls.crt'}",
+        f"--tls-private-key-file={folder / 'tls.key'}",
+    )
+    return [
+        Program("keda-operator", (*start, *operator), inputs),
+        Program("keda-adapter", (*start, *adapter), inputs),
+    ]
+
+
+def up(plan: Plan) -> None:
+    build.build_modules(plan.cache, (modules.KEDA,))
+    with step("starting KEDA") as current:
+        definitions = crds.provide(plan.cache, crds.source("keda.sh"))
+        options = ("--server-side", "--force-conflicts", f"--filename={definitions}")
+        kubectl(plan, build.binaries(plan.cache), "apply", *options)
+        wanted = programs(plan, prepare_files(plan))
+        servers.declare(plan, SERVER)
+        servers.start(plan, wanted)
+        servers.wait(plan, SERVER, wanted, current)
+
+
+def down(plan: Plan) -> None:
+    """What it watches goes first, while somebody is there to see to its finalizers."""
+    with step("removing KEDA"):
+        binaries = build.binaries(plan.cache)
+        definitions = crds.provide(plan.cache, crds.source("keda.sh"))
+        options = ("--ignore-not-found", f"--filename={definitions}")
+        kubectl(plan, binaries, "delete", *options, limit=GOES_SECONDS)
+        servers.remove(plan, SERVER, programs(plan, prepare_files(plan)))
+        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, "--ignore-not-found", limit=GOES_SECONDS)
+        shutil.rmtree(plan.state / "keda")

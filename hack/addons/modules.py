@@ -1,0 +1,23 @@
+"""The add-ons' programs, built from pinned Go modules as the node's are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hack.node.build import Module
+
+FOLDER = Path(__file__).parent / "go"
+
+METRICS_SERVER = Module(
+    "metrics-server",
+    "sigs.k8s.io/metrics-server",
+    variables="-X k8s.io/component-base/version.gitVersion={version}",
+    parent=FOLDER,
+)
+KEDA = Module(
+    "keda",
+    "github.com/kedacore/keda/v2",
+    variables="-X github.com/kedacore/keda/v2/version.Version={version}",
+    renamed=(("operator", "keda-operator"), ("adapter", "keda-adapter")),
+    parent=FOLDER,
+)

@@ -1,0 +1,124 @@
+"""API servers of add-ons beside the node's own programs: in its network, its control group, and gone with it.
+
+The cluster's API server reaches them as it reaches any of its kind, through an APIService and a Service; the Service
+has no selector but an EndpointSlice with the node's own address.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hack.node import build, certificates, processes
+from hack.node import plan as names
+from hack.node.cluster import kubectl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from hack.node.plan import Plan
+    from hack.node.programs import Program
+    from hack.progress import Step
+
+MANAGER = "kube-airflow-addons"
+READY_LIMIT = 120.0
+STOP_LIMIT = 10.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """One group of the API, and who answers for it."""
+
+    group: str
+    service: str
+    namespace: str
+    port: int
+
+    @property
+    def host(self) -> str:
+        return f"{self.service}.{self.namespace}.svc"
+
+    @property
+    def api_service(self) -> str:
+        return f"v1beta1.{self.group}"
+
+
+def certificate(plan: Plan, server: Server) -> tuple[Path, Path]:
+    """The files of a certificate for the Service's name, signed by the node's authority; other programs may use it."""
+    alternatives = (f"DNS:{server.host}", f"DNS:{server.host}.{names.CLUSTER_DOMAIN}", "IP:127.0.0.1")
+    certificates.prepare_certificate(
+        plan.pki, certificates.Certificate(server.service, server.service, alternatives=alternatives)
+    )
+    return plan.pki / f"{server.service}.crt", plan.pki / f"{server.service}.key"
+
+
+def declare(plan: Plan, server: Server) -> None:
+    manifest = {"apiVersion": "v1", "kind": "List", "items": objects(plan, server)}
+    options = ("--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "--filename=-")
+    kubectl(plan, build.binaries(plan.cache), "apply", *options, text=json.dumps(manifest))
+
+
+def objects(plan: Plan, server: Server) -> list[dict[str, Any]]:
+    name = {"name": server.service, "namespace": server.namespace}
+    port = {"name": "https", "protocol": "TCP"}
+    authority = base64.b64encode((plan.pki / "ca.crt").read_bytes()).decode()
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": server.namespace}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": name}
+        | {"spec": {"ports": [port | {"port": 443, "targetPort": server.port}]}},
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4"}
+        | {"metadata": name | {"labels": {"kubernetes.io/service-name": server.service}}}
+        | {"endpoints": [{"addresses": [plan.address]}], "ports": [port | {"port": server.port}]},
+        {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": server.api_service}}
+        | {
+            "spec": {
+                "group": server.group,
+                "version": "v1beta1",
+                "service": name | {"port": 443},
+                "caBundle": authority,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+            }
+        },
+    ]
+
+
+def start(plan: Plan, programs: Sequence[Program]) -> None:
+    """Start those that do not run as they would be started now."""
+    found = processes.running(plan)
+    for program in programs:
+        same = [process for process in found if process.program == program.name]
+        if not processes.is_current(plan, program, same):
+            processes.stop(same, STOP_LIMIT)
+            processes.start(plan, program, build.binaries(plan.cache).path)
+
+
+def wait(plan: Plan, server: Server, programs: Sequence[Program], current: Step) -> None:
+    """Until the cluster's API server has had an answer of it."""
+    needs = [program.name for program in programs]
+    what = f"{server.api_service} is not available"
+    processes.wait_for(plan, what, lambda: _problem(plan, server), needs, limit=READY_LIMIT, current=current)
+
+
+def _problem(plan: Plan, server: Server) -> str:
+    found = json.loads(
+        kubectl(plan, build.binaries(plan.cache), "get", "apiservice", server.api_service, "--output=json")
+    )
+    for condition in found.get("status", {}).get("conditions", []):
+        if condition["type"] == "Available":
+            return "" if condition["status"] == "True" else str(condition["message"])
+    return "the API server has not looked at it"
+
+
+def remove(plan: Plan, server: Server, programs: Sequence[Program]) -> None:
+    """First its place in the API: a group without a server keeps namespaces from being deleted."""
+    binaries = build.binaries(plan.cache)
+    kubectl(plan, binaries, "delete", "apiservice", server.api_service, "--ignore-not-found")
+    kubectl(
+        plan, binaries, "delete", "service", server.service, f"--namespace={server.namespace}", "--ignore-not-found"
+    )
+    wanted = {program.name for program in programs}
+    processes.stop([each for each in processes.running(plan) if each.program in wanted], STOP_LIMIT)
