@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitsync.controller.record import Record
-    from gitsync.decide import Decision, Facts
+    from gitsync.decide import Decision, Facts, Member
 
 log = logging.getLogger(__name__)
 
-
+MEMBER_STATES = ("reporting", "silent", "fenced")
 REPEAT_SECONDS = 60.0
 """At the soonest it is said again that a candidate is deferred, when it is other runs that do it."""
 
@@ -59,9 +60,9 @@ class Announcer:
         waited = time.monotonic() - self._deferred_from if self._deferred_from else 0.0
         metrics.BLOCKING_RUNS.labels(self._source).set(len(decision.blocking))
         metrics.DEFERRED_SECONDS.labels(self._source).set(waited)
-        silent = sum(member.silent for member in facts.members)
-        metrics.MEMBERS.labels(self._source, "silent").set(silent)
-        metrics.MEMBERS.labels(self._source, "reporting").set(len(facts.members) - silent)
+        states = Counter(_state(member) for member in facts.members)
+        for state in MEMBER_STATES:
+            metrics.MEMBERS.labels(self._source, state).set(states[state])
         said = (decision.action, facts.candidate, decision.passing)
         if deferred and (said != self._said or self._named_have_ended(decision)):
             self._deferred(decision, facts.candidate)
@@ -139,3 +140,7 @@ class Announcer:
 
 def _runs(decision: Decision) -> frozenset[tuple[str, str]]:
     return frozenset((run.dag_id, run.run_id) for run in decision.blocking)
+
+
+def _state(member: Member) -> str:
+    return "fenced" if member.fenced else "silent" if member.silent else "reporting"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+
 from gitsync.controller.announce import Announcer
 from gitsync.controller.record import Record
 from gitsync.decide import BlockingRun, Facts, Member, Policy, Scope, decide
@@ -25,6 +27,19 @@ def test_a_deferral_is_told_once_and_names_the_run_also_after_staging() -> None:
     for facts in (STAGING, STAGING, STAGED, STAGED):
         announcer.decided(decide(facts, Policy(scope=Scope.GLOBAL)), facts)
     assert told == [f"Deferred: dags {NEW[:12]}: 1 blocking run: etl manual__1 (task instance: 1 running)"]
+
+
+def test_each_pod_is_counted_once_by_how_it_is_heard() -> None:
+    """A fenced pod is silent too, and counts as fenced."""
+    reporting = STAGED.members[0]
+    silent = replace(reporting, silent=True)
+    facts = replace(STAGED, members=(reporting, reporting, silent, replace(silent, fenced=True)))
+    Announcer("counted", lambda *_said, **_kind: None).decided(decide(facts, Policy()), facts)
+    states = {"reporting": 2.0, "silent": 1.0, "fenced": 1.0, "other": None}
+    found = {
+        state: REGISTRY.get_sample_value("gitsync_members", {"source": "counted", "state": state}) for state in states
+    }
+    assert found == states
 
 
 def test_others_are_told_by_which_runs_and_when_it_is_over() -> None:
