@@ -29,7 +29,7 @@ POLL = 0.2
 
 @dataclass(frozen=True)
 class Module:
-    """A folder below go/ whose go.mod names the programs as tools."""
+    """A folder below go/ whose go.mod names the programs as tools, or which is a program itself."""
 
     name: str
     main: str
@@ -56,10 +56,15 @@ class Module:
         return ["-trimpath", "-buildvcs=false", f"-tags={self.tags}", f"-ldflags=-s -w {variables}".rstrip()]
 
     @property
+    def package(self) -> str:
+        """What Go is asked to build."""
+        return "." if (self.folder / "main.go").exists() else "tool"
+
+    @property
     def key(self) -> str:
         digest = hashlib.sha256("\0".join([*self.arguments, *map(str, self.renamed)]).encode())
-        for file in ("go.mod", "go.sum"):
-            digest.update((self.folder / file).read_bytes())
+        for file in sorted(self.folder.iterdir()):
+            digest.update(file.read_bytes())
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 
 
@@ -140,7 +145,9 @@ def _build(cache: Path, module: Module, go: str) -> None:
     shutil.rmtree(staged, ignore_errors=True)
     (staged / "bin").mkdir(parents=True)
     with step(f"building {module.name} {module.version}") as current:
-        _compile(cache, module, [go, "build", "-v", *module.arguments, "-o", f"{staged / 'bin'}/", "tool"], current)
+        _compile(
+            cache, module, [go, "build", "-v", *module.arguments, "-o", f"{staged / 'bin'}/", module.package], current
+        )
     for built, name in module.renamed:
         (staged / "bin" / built).rename(staged / "bin" / name)
     staged.replace(folder)  # it has its name once it is complete
