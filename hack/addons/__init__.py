@@ -1,1 +1,1 @@
-"""What clusters usually bring and the embedded node gets on request: a metrics server, KEDA."""
+"""What clusters usually bring and the embedded node gets on request: a metrics server, KEDA, a network plugin."""

@@ -5,27 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hack.addons import keda, metrics_server
+from hack.addons import keda, kube_router, metrics_server
 from hack.node import lifecycle
 from hack.node.errors import NodeError
 from hack.node.plan import plan_from_environment
 
-UP = {"metrics-server": metrics_server.up, "keda": keda.up}
-DOWN = {"metrics-server": metrics_server.down, "keda": keda.down}
+ADDONS = {"keda": keda, "kube-router": kube_router, "metrics-server": metrics_server}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m hack.addons", description=__doc__)
     parser.add_argument("command", choices=["up", "down"])
-    parser.add_argument("name", choices=sorted(UP))
+    parser.add_argument("name", choices=ADDONS)
     arguments = parser.parse_args()
     plan = plan_from_environment()
     try:
         if arguments.command == "up":
             lifecycle.up(plan)
-            UP[arguments.name](plan)
+            ADDONS[arguments.name].up(plan)
         else:
-            DOWN[arguments.name](plan)
+            ADDONS[arguments.name].down(plan)
     except NodeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -21,3 +21,9 @@ KEDA = Module(
     renamed=(("operator", "keda-operator"), ("adapter", "keda-adapter")),
     parent=FOLDER,
 )
+KUBE_ROUTER = Module(
+    "kube-router",
+    "github.com/cloudnativelabs/kube-router/v2",
+    variables="-X github.com/cloudnativelabs/kube-router/v2/pkg/version.Version={version}",
+    parent=FOLDER,
+)
