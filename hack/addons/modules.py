@@ -17,7 +17,7 @@ METRICS_SERVER = Module(
 KEDA = Module(
     "keda",
     "github.com/kedacore/keda/v2",
-    variables="-X github.com/kedacore/keda/v2/version.Version={version}",
+    variables="-X github.com/kedacore/keda/v2/version.Version={version}-postgresql",
     renamed=(("operator", "keda-operator"), ("adapter", "keda-adapter")),
     parent=FOLDER,
 )

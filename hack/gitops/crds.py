@@ -151,7 +151,7 @@ def _complete(staged: Path, folder: Path) -> None:
 
 def _extract(cache: Path, source: Source, staged: Path) -> None:
     (staged / "definitions").mkdir(parents=True)
-    texts = {file.name: file.read_text() for file in (_download(cache, source, staged) / source.folder).glob("*.yaml")}
+    texts = {file.name: file.read_text() for file in (download(cache, source, staged) / source.folder).glob("*.yaml")}
     found = {name: text for name, text in texts.items() if "\nkind: CustomResourceDefinition\n" in text}
     for name, text in found.items():
         (staged / "definitions" / name).write_text(text)
@@ -159,7 +159,7 @@ def _extract(cache: Path, source: Source, staged: Path) -> None:
         raise NodeError(f"{source.module} {source.version} has no definitions in {source.folder}")
 
 
-def _download(cache: Path, source: Source, staged: Path) -> Path:
+def download(cache: Path, source: Source, staged: Path) -> Path:
     """Into a module cache of its own, removed afterwards: the definitions are a small part of it."""
     settings = {
         "GOMODCACHE": str(staged / "go-mod"),

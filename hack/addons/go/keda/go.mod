@@ -2,6 +2,8 @@ module kube-airflow/addons/keda
 
 go 1.26.0
 
+replace github.com/kedacore/keda/v2 => ./keda // its PostgreSQL scaler alone: see keda.py
+
 replace github.com/nexus-rpc/nexus-proto-annotations v0.1.0 => github.com/nexus-rpc/nexus-proto-annotations v0.1.1-0.20260629224316-835bd8d49cb4
 
 tool (
