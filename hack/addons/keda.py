@@ -29,7 +29,9 @@ METRICS_SERVICE = "127.0.0.1:9666"
 ADAPTER_PORT = 9668
 GOES_SECONDS = 300.0
 
-SCALER, TRIGGER = "postgresql_scaler.go", "postgresql"
+TRIGGER = "postgresql"
+SCALERS = ("postgresql_scaler.go", "azure_queue_scaler.go")
+"""The second has a name that all of them use."""
 OTHER_TRIGGER = re.compile(rf"""\tcase "(?!{TRIGGER}")[^:]*:\n\t\treturn .*\n""")
 
 # Triggers name hosts of the cluster, which only its name service knows.
@@ -38,7 +40,7 @@ WITH_NAMES = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 def reduce(keda: Path) -> None:
     for file in (keda / "pkg" / "scalers").glob("*_scaler.go"):
-        if file.name != SCALER:
+        if file.name not in SCALERS:
             file.unlink()
     builder = keda / "pkg" / "scaling" / "scalers_builder.go"
     builder.write_text(OTHER_TRIGGER.sub("", builder.read_text()))
