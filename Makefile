@@ -79,7 +79,7 @@ test-components: prerequisites ## Run what components change with real servers, 
 	@TESTS=tests/components KUBE_AIRFLOW_NODE=kube-airflow-components hack/test
 
 .PHONY: test-gitops
-test-gitops: prerequisites ## Have Argo CD deploy prod on a node of its own, with changes, a revert and removals
+test-gitops: prerequisites ## Have Argo CD, then Flux deploy prod on a node of its own, with changes, a revert and removals
 	@hack/bootstrap
 	@.venv/bin/pytest -s tests/gitops
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.instances import eventually
+from tests.gitops.delivery import ROLL
 from tests.manifests.stack import ROOT, build, of_kind
 
 if TYPE_CHECKING:
     from hack.stack.cluster import Cluster
 
-ROLL = 1200.0
-"""Seconds in which every pod should have been replaced, one after the other, also on a busy machine."""
 REFRESH = "argocd.argoproj.io/refresh"
 
 
@@ -63,7 +62,15 @@ class Application:
         )
 
     def objects(self) -> set[str]:
-        return {f"{each['kind']}/{each['name']}" for each in self.found["status"]["resources"]}
+        listed = self.found["status"]["resources"]
+        return {".".join(filter(None, (each["kind"], each.get("group")))) + f"/{each['name']}" for each in listed}
+
+    def look_again(self) -> None:
+        finished = self.finished()
+        for how in ("normal", "hard", "normal"):
+            self.refresh(how)
+            assert self.state()[1:] == ("Synced", "Healthy"), self.findings()
+        assert self.finished() == finished
 
     def finished(self) -> str:
         return str(self.found["status"]["operationState"]["finishedAt"])

@@ -1,4 +1,4 @@
-"""A node of its own, the trial's repository behind a Git server, and Argo CD beside the node's programs."""
+"""A node of its own for both tools, one after the other, and for each the trial's repository behind a Git server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.gitops import argocd
 from hack.node import lifecycle
 from hack.node.plan import Plan, plan_from_environment
 from hack.stack.__main__ import provide_images
@@ -42,32 +41,22 @@ def cluster(plan: Plan) -> Cluster:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def instance(cluster: Cluster, repository: Repository) -> Instance:
-    """The images, the namespace and the Secrets: what is there before any tool comes."""
+    """The images and an empty namespace: each tool begins anew."""
     provide_images(Instance(cluster, repository.trial))
+    cluster.run("delete", "namespace", "airflow", "--ignore-not-found")
     cluster.run("apply", "-f", str(CHECKOUT / "overlays" / "namespace.yaml"))
-    found = Instance(cluster, CHECKOUT / "overlays" / "prod")
-    found.make_secrets("--dev")
-    return found
+    return Instance(cluster, CHECKOUT / "overlays" / "prod")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def repository(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return Repository(tmp_path_factory.mktemp("repository"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(plan: Plan, repository: Repository) -> Iterator[str]:
     """The repository's address as the node sees it."""
     with serving(repository.work.parent, plan.host_address) as url:
         yield f"{url}/{repository.work.name}/.git"
-
-
-@pytest.fixture(scope="session")
-def argo(plan: Plan) -> Iterator[None]:
-    try:
-        argocd.up(plan)
-        yield
-    finally:
-        argocd.down(plan)

@@ -50,6 +50,9 @@ def one_pod_each() -> list[dict[str, Any]]:
 class Repository:
     """What the tools follow: its working copy, and the overlay `trial` in it."""
 
+    head: str
+    """The newest revision, of both branches."""
+
     def __init__(self, root: Path) -> None:
         self.work = root / "work"
         for name in ("base", "overlays"):
@@ -78,16 +81,20 @@ class Repository:
         for name, value in fields.items():
             self._fields[name] = [*self._fields.get(name, []), *value]
         (self.trial / "kustomization.yaml").write_text(kustomization(**self._fields))
-        self.head = commit(self._git, message)
-        return self.head
+        return self._promote(commit(self._git, message))
 
     def revert(self) -> str:
         """Commit the opposite of the last commit; the new revision."""
         self._git.git.execute(["git", *IDENTITY, "revert", "--no-edit", "HEAD"])
         self._fields = yaml.safe_load((self.trial / "kustomization.yaml").read_text())
         self._fields = {k: v for k, v in self._fields.items() if k not in ("apiVersion", "kind")}
-        self.head = self._git.head.commit.hexsha
-        return self.head
+        return self._promote(self._git.head.commit.hexsha)
+
+    def _promote(self, revision: str) -> str:
+        """Have `production` follow: what stands on `main` has proved itself at once."""
+        self.head = revision
+        self._git.git.branch("--force", "production", revision)
+        return revision
 
 
 IDENTITY = ("-c", "user.name=Platform team", "-c", "user.email=platform@example.org")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from hack.gitops import modules
+from hack.gitops.crds import source
 from hack.node.build import build_modules, programs_of
 from hack.node.plan import cache_folder
 from tests.manifests import crds
@@ -20,6 +21,8 @@ from tests.manifests.test_components import COMPONENTS, overlay_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hack.node.build import Module
 
 
 @pytest.fixture(scope="session", params=[pytest.param(tool, id=tool) for tool in GITOPS])
@@ -70,6 +73,18 @@ def test_the_project_allows_every_kind_that_is_built(what: str, tmp_path_factory
     allowed = {(each["group"], each["kind"]) for each in project()["spec"]["namespaceResourceWhitelist"]}
     built = {(crds.group_of(each), each["kind"]) for each in build(directory)}
     assert built <= allowed, f"overlays/argocd/project.yaml lacks {built - allowed}"
+
+
+@pytest.mark.parametrize(
+    ("module", "group"),
+    [
+        pytest.param(modules.ARGOCD, "argoproj.io", id="argocd"),
+        pytest.param(modules.SOURCE_CONTROLLER, "source.toolkit.fluxcd.io", id="source-controller"),
+        pytest.param(modules.KUSTOMIZE_CONTROLLER, "kustomize.toolkit.fluxcd.io", id="kustomize-controller"),
+    ],
+)
+def test_what_runs_has_the_definitions_of_its_own_version(module: Module, group: str) -> None:
+    assert (module.main, module.version) == (source(group).module, source(group).version)
 
 
 @pytest.mark.parametrize("tool", GITOPS)
