@@ -39,6 +39,9 @@ class Tool(Protocol):
     def objects(self) -> set[str]:
         """What it has deployed, as `Kind.group/name`."""
 
+    def findings(self) -> str:
+        """What it says is wrong, and the pods."""
+
 
 class Delivery:
     """The tests of both tools; the module of each has the fixture `tool`."""
@@ -47,7 +50,8 @@ class Delivery:
         begun = time.monotonic()
         with step("the first start") as current:
             git_server = f"{PREFIX}git-server"
-            eventually(lambda: instance.get("statefulset", git_server)["status"].get("readyReplicas"), git_server)
+            server = ("statefulset", git_server)
+            eventually(lambda: instance.get(*server)["status"].get("readyReplicas"), git_server, tool.findings)
             dags.push_example(instance)
             dags.look(instance)
             tool.wait_done(repository.head)
