@@ -66,7 +66,7 @@ def prepare_files(plan: Plan) -> Path:
 def programs(plan: Plan, folder: Path) -> list[Program]:
     account, built = plan.admin_kubeconfig, build.programs_of(plan.cache, modules.KEDA)
     inputs = (account, *(folder / name for name in ("resolv.conf", "ca.crt", "tls.crt", "tls.key")))
-    settings = ("env", f"KUBECONFIG={account}", f"POD_NAMESPACE={NAMESPACE}", "WATCH_NAMESPACE=")
+    settings = ("env", f"KUBECONFIG={account}", f"KEDA_CLUSTER_OBJECT_NAMESPACE={NAMESPACE}", "WATCH_NAMESPACE=")
     start = ("unshare", "--mount", "sh", "-c", WITH_NAMES, str(folder / "resolv.conf"), *settings)
     operator = (
         str(built / "keda-operator"),
