@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from hack.addons import keda, kube_router, metrics_server
+from hack.addons import keda, kube_router, metrics_server, traefik
 from hack.node import lifecycle
 from hack.node.errors import NodeError
 from hack.node.plan import plan_from_environment
 
-ADDONS = {"keda": keda, "kube-router": kube_router, "metrics-server": metrics_server}
+ADDONS = {"keda": keda, "kube-router": kube_router, "metrics-server": metrics_server, "traefik": traefik}
 
 
 def main() -> int:

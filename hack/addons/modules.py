@@ -21,6 +21,12 @@ KEDA = Module(
     renamed=(("operator", "keda-operator"), ("adapter", "keda-adapter")),
     parent=FOLDER,
 )
+TRAEFIK = Module(
+    "traefik",
+    "github.com/traefik/traefik/v3",
+    variables="-X github.com/traefik/traefik/v3/pkg/version.Version={version}",
+    parent=FOLDER,
+)
 KUBE_ROUTER = Module(
     "kube-router",
     "github.com/cloudnativelabs/kube-router/v2",

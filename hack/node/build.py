@@ -63,7 +63,7 @@ class Module:
     @property
     def key(self) -> str:
         digest = hashlib.sha256("\0".join([*self.arguments, *map(str, self.renamed)]).encode())
-        for file in sorted(self.folder.iterdir()):
+        for file in sorted(each for each in self.folder.iterdir() if each.is_file()):
             digest.update(file.read_bytes())
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 

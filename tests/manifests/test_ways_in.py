@@ -57,7 +57,8 @@ def test_every_way_leads_to_services_and_ports_of_theirs(objects: tuple[Object, 
 def test_both_sides_of_a_way_have_the_same_path(objects: tuple[Object, ...]) -> None:
     airflow, flower = (environment(objects, tiers(objects)[tier]["containers"][0]) for tier in ("api-server", "flower"))
     seen = urlsplit(airflow["AIRFLOW__API__BASE_URL"])
-    expected = {seen.path: "qq-9-api-server", flower["AIRFLOW__CELERY__FLOWER_URL_PREFIX"]: "qq-9-flower"}
+    prefix = flower["AIRFLOW__CELERY__FLOWER_URL_PREFIX"]
+    expected = {seen.path: "qq-9-api-server", prefix: "qq-9-flower", f"{prefix}/metrics": "qq-9-api-server"}
     for host, paths in ways_in(objects):
         assert host == seen.hostname
         assert {path: service for path, (service, _port) in paths.items()} == expected

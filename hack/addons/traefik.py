@@ -1,0 +1,141 @@
+"""Traefik: an Ingress and Gateway API controller, at the ports 80 and 443 of the node's address."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from hack.addons import modules, servers
+from hack.gitops import crds
+from hack.node import build, certificates, processes
+from hack.node.cluster import kubectl
+from hack.node.programs import Program
+from hack.progress import step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hack.node.build import Module
+    from hack.node.plan import Plan
+
+LEGO = crds.Source(
+    "github.com/go-acme/lego/v5", "v5.4.1", "h1:Jt6xAP9xQrJ3SLLGgxejfDDd3pzdrmuLCWe4oTqHHQc=", "providers/dns", ()
+)
+CLASS = "traefik"
+NAMESPACE, GATEWAY = "gateways", "public"
+DOMAIN = "example.org"
+PING_PORT = 8082
+READY_LIMIT = 120.0
+GOES_SECONDS = 300.0
+
+
+def up(plan: Plan) -> None:
+    build_program(plan.cache)
+    with step("starting Traefik") as current:
+        definitions = crds.provide(plan.cache, crds.source("gateway.networking.k8s.io"))
+        apply(plan, f"--filename={definitions}")
+        apply(plan, "--filename=-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(plan)}))
+        wanted = program(plan)
+        servers.start(plan, [wanted])
+        what, needs = "Traefik is not ready", (wanted.name,)
+        processes.wait_for(plan, what, lambda: problem(plan), needs, limit=READY_LIMIT, current=current)
+
+
+def down(plan: Plan) -> None:
+    """With the Gateway API go all routes and gateways."""
+    with step("removing Traefik"):
+        processes.stop([each for each in processes.running(plan) if each.program == program(plan).name], 10.0)
+        binaries = build.binaries(plan.cache)
+        definitions = crds.provide(plan.cache, crds.source("gateway.networking.k8s.io"))
+        goes = ("--ignore-not-found",)
+        kubectl(plan, binaries, "delete", f"--filename={definitions}", *goes, limit=GOES_SECONDS)
+        kubectl(plan, binaries, "delete", "ingressclass", CLASS, *goes)
+        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, *goes, limit=GOES_SECONDS)
+
+
+def apply(plan: Plan, *arguments: str, text: str | None = None) -> None:
+    options = ("--server-side", "--force-conflicts", f"--field-manager={servers.MANAGER}")
+    kubectl(plan, build.binaries(plan.cache), "apply", *options, *arguments, text=text)
+
+
+def build_program(cache: Path) -> None:
+    """Without what cannot be had everywhere: lego's providers of DNS challenges, and the logins of Traefik's own.
+
+    Go takes no part of a module from elsewhere: it builds in a copy of the folder, with all of lego but that part.
+    """
+    if build.programs_of(cache, modules.TRAEFIK).exists():
+        return
+    staged = cache / "addons" / modules.TRAEFIK.key
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    try:
+        build.build_modules(cache, (complete(cache, staged),))
+    finally:
+        shutil.rmtree(staged)
+
+
+def complete(cache: Path, staged: Path) -> Module:
+    folder = staged / modules.TRAEFIK.name
+    with step(f"reading {LEGO.module} {LEGO.version}"):
+        shutil.copytree(crds.download(cache, LEGO, staged), folder / "lego")
+    shutil.rmtree(folder / "lego" / LEGO.folder)
+    shutil.copytree(modules.TRAEFIK.folder, folder, dirs_exist_ok=True)
+    return dataclasses.replace(modules.TRAEFIK, parent=staged)
+
+
+def program(plan: Plan) -> Program:
+    ports = {"web": 80, "websecure": 443, "traefik": PING_PORT}
+    command = (
+        str(build.programs_of(plan.cache, modules.TRAEFIK) / "traefik"),
+        *(f"--entrypoints.{name}.address={plan.address}:{port}" for name, port in ports.items()),
+        "--entrypoints.websecure.http.tls=true",
+        "--providers.kubernetesingress.strictprefixmatching=true",
+        "--providers.kubernetesgateway=true",
+        "--ping=true",
+        "--accesslog=true",
+        "--global.checknewversion=false",
+    )
+    settings = ("env", f"KUBECONFIG={plan.admin_kubeconfig}")
+    return Program("traefik", (*settings, *command), (plan.admin_kubeconfig,))
+
+
+def problem(plan: Plan) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{plan.address}:{PING_PORT}/ping", timeout=5):
+            return ""
+    except OSError as error:
+        return str(error)
+
+
+def certificate(plan: Plan) -> tuple[Path, Path]:
+    """The files of a certificate for every host of a domain, signed by the node's authority."""
+    wanted = certificates.Certificate("gateway", "gateway", alternatives=(f"DNS:*.{DOMAIN}",))
+    certificates.prepare_certificate(plan.pki, wanted)
+    return plan.pki / "gateway.crt", plan.pki / "gateway.key"
+
+
+def objects(plan: Plan) -> list[dict[str, Any]]:
+    """As those who run a cluster make them: the classes, and a Gateway that takes routes from everywhere."""
+    chain, key = (file.read_text() for file in certificate(plan))
+    group, name = "gateway.networking.k8s.io/v1", {"name": GATEWAY, "namespace": NAMESPACE}
+    listener = {
+        "name": "https",
+        "protocol": "HTTPS",
+        "port": 443,
+        "tls": {"certificateRefs": [{"name": GATEWAY}]},
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    return [
+        {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": CLASS}}
+        | {"spec": {"controller": "traefik.io/ingress-controller"}},
+        {"apiVersion": group, "kind": "GatewayClass", "metadata": {"name": CLASS}}
+        | {"spec": {"controllerName": "traefik.io/gateway-controller"}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": name, "type": "kubernetes.io/tls"}
+        | {"stringData": {"tls.crt": chain, "tls.key": key}},
+        {"apiVersion": group, "kind": "Gateway", "metadata": name}
+        | {"spec": {"gatewayClassName": CLASS, "listeners": [listener]}},
+    ]
