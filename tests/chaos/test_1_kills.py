@@ -10,8 +10,8 @@ import pytest
 
 from hack.node import lifecycle, processes
 from hack.node.plan import plan_from_environment
-from tests.chaos.load import Load, delete_pods
 from tests.cluster.instances import eventually
+from tests.cluster.load import Load, delete_pods
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.stack.instance import CHECKOUT, Instance
-from tests.chaos.load import Load
 from tests.cluster.instances import UnderTest, eventually
+from tests.cluster.load import Load
 from tests.cluster.overlays import dev_overlay, none_of
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hack.stack.instance import Instance
-from tests.cluster.instances import DAGS, SAYING, eventually
+from tests.cluster.instances import SAYING, eventually
+from tests.cluster.load import Load
 from tests.cluster.overlays import dev_overlay, replace
 
 if TYPE_CHECKING:
@@ -13,44 +14,23 @@ if TYPE_CHECKING:
 
     from tests.cluster.instances import UnderTest
 
-TASKS = 24
-
 
 def test_workers_roll_and_become_fewer_and_no_task_is_lost(dev: UnderTest) -> None:
     """1. two workers, many short tasks; 2. the workers are restarted; 3. one of two leaves; every task ends at its
-    first try, on one commit."""
-    revision = dev.push(many=(DAGS / "many.py").read_text().replace("TASKS", str(TASKS)))
-    dev.wait_published(revision)
-    dev.wait_listed("many", revision)
+    first try."""
     scale_workers(dev, 2)
     try:
-        run = dev.airflow.trigger("many")
-        wait_for_ended(dev, run, 4)
+        load = Load.start(dev)
+        load.wait_for_ended(4)
         dev.instance.kubectl("rollout", "restart", "statefulset/dev-worker")
-        wait_for_ended(dev, run, 12)
+        load.wait_for_ended(12)
     finally:
         scale_workers(dev, 1)
-    assert dev.wait_run(run, "many")["bundle_version"] == revision
-    found = tasks(dev, run)
-    assert len(found) == TASKS
-    assert {(task["state"], task["try_number"]) for task in found} == {("success", 1)}
+    load.finish()
 
 
 def scale_workers(dev: UnderTest, replicas: int) -> None:
     dev.instance.kubectl("scale", "statefulset/dev-worker", f"--replicas={replicas}")
-
-
-def tasks(dev: UnderTest, run: str) -> list[Any]:
-    found: list[Any] = dev.airflow.ask("GET", f"/dags/many/dagRuns/{run}/taskInstances?limit=100")["task_instances"]
-    return found
-
-
-def wait_for_ended(dev: UnderTest, run: str, number: int) -> None:
-    def enough() -> bool:
-        ended = [task for task in tasks(dev, run) if task["state"] == "success"]
-        return len(ended) >= number
-
-    eventually(enough, f"{number} tasks have ended", dev.findings)
 
 
 def test_a_leaving_worker_ends_its_task_on_its_own_commit(dev: UnderTest) -> None:

@@ -16,6 +16,7 @@ from hack.stack.cluster import StackError
 from hack.stack.dags import address, git
 from hack.stack.instance import CHECKOUT
 from tests.cluster.instances import SAYING, eventually
+from tests.cluster.load import Load
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
@@ -95,16 +96,19 @@ ASKED = (
 
 
 def test_every_secret_is_rotated(dev: UnderTest) -> None:
-    """1. a connection with a password; 2. every secret changes; 3. a push is published and runs; 4. no old secret is
-    good for anything; 5. the connection's password is encrypted with the new key alone."""
+    """1. a connection with a password, and tasks that run; 2. every secret changes, and no task is lost; 3. a push is
+    published and runs; 4. no old secret is good for anything; 5. the connection is encrypted with the new key alone."""
     connection = {"connection_id": "kept", "conn_type": "http", "password": "what is kept"}
     dev.airflow.ask("POST", "/connections", connection)
     old, session = values(dev), dev.airflow
+    load = Load.start(dev)
+    load.wait_for_ended(1)
     rotate(dev, "all")
     new = values(dev)
     assert {path for path in ALL if old[path] == new[path]} == set()
 
     use_new_passwords(dev)
+    load.finish()
     revision = dev.push(rotated=SAYING.format(name="rotated", mark="rotated"))
     dev.wait_published(revision)
     dev.wait_listed("rotated", revision)
