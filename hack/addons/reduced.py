@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 
 def build_reduced(cache: Path, module: Module, source: crds.Source, reduce: Callable[[Path], None]) -> None:
-    """Build ``module``, whose go.mod replaces ``source`` by a folder of the module's name: there its copy is."""
+    """Build ``module``, whose go.mod replaces ``source`` by the folder where its reduced copy is.
+
+    Go takes no part of a module from elsewhere, so it builds in a copy of the module's folder, with that in it.
+    """
     if build.programs_of(cache, module).exists():
-        return
+        return  # without having read the source
     staged = cache / "addons" / module.key
     shutil.rmtree(staged, ignore_errors=True)
     folder = staged / module.name
     folder.mkdir(parents=True)
     try:
         with step(f"reading {source.module} {source.version}"):
-            shutil.copytree(crds.download(cache, source, staged), folder / module.name)
-            reduce(folder / module.name)
+            reduce(shutil.copytree(crds.download(cache, source, staged), folder / source.name))
             shutil.copytree(module.folder, folder, dirs_exist_ok=True)
         build.build_modules(cache, (dataclasses.replace(module, parent=staged),))
     finally:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from hack.addons import modules, servers
+from hack.addons import modules, reduced, servers
 from hack.gitops import crds
 from hack.node import build, certificates, processes
 from hack.node.cluster import kubectl
@@ -18,7 +17,6 @@ from hack.progress import step
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hack.node.build import Module
     from hack.node.plan import Plan
 
 LEGO = crds.Source(
@@ -62,28 +60,8 @@ def apply(plan: Plan, *arguments: str, text: str | None = None) -> None:
 
 
 def build_program(cache: Path) -> None:
-    """Without what cannot be had everywhere: lego's providers of DNS challenges, and the logins of Traefik's own.
-
-    Go takes no part of a module from elsewhere: it builds in a copy of the folder, with all of lego but that part.
-    """
-    if build.programs_of(cache, modules.TRAEFIK).exists():
-        return
-    staged = cache / "addons" / modules.TRAEFIK.key
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    try:
-        build.build_modules(cache, (complete(cache, staged),))
-    finally:
-        shutil.rmtree(staged)
-
-
-def complete(cache: Path, staged: Path) -> Module:
-    folder = staged / modules.TRAEFIK.name
-    with step(f"reading {LEGO.module} {LEGO.version}"):
-        shutil.copytree(crds.download(cache, LEGO, staged), folder / "lego")
-    shutil.rmtree(folder / "lego" / LEGO.folder)
-    shutil.copytree(modules.TRAEFIK.folder, folder, dirs_exist_ok=True)
-    return dataclasses.replace(modules.TRAEFIK, parent=staged)
+    """Without what cannot be had everywhere: lego's providers of DNS challenges, and the logins of Traefik's own."""
+    reduced.build_reduced(cache, modules.TRAEFIK, LEGO, lambda lego: shutil.rmtree(lego / LEGO.folder))
 
 
 def program(plan: Plan) -> Program:

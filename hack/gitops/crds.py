@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class Source:
     checksum: str
     folder: str
     groups: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The last part of its path that is not a version."""
+        return re.sub(r"/v\d+$", "", self.module).rpartition("/")[2]
 
     @property
     def key(self) -> str:
