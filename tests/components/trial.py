@@ -77,6 +77,7 @@ class Trial:
         plan, name = plan_from_environment(), f"{instance.name}-{claim}"
         folder = plan.volumes / name
         folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)  # as provisioners do; the kubelet gives it a group only if the first pod may write
         here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [plan.name]}
         wanted: dict[str, Any] = {"accessModes": ["ReadWriteMany"], "storageClassName": SHARED}
         volume = {
