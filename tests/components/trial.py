@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from hack.node.build import binaries
+from hack.node.cluster import recycle_volumes
 from hack.node.plan import plan_from_environment
 from hack.progress import step
 from hack.stack.__main__ import provide_images
@@ -71,6 +73,8 @@ class Trial:
             self.cluster.run("delete", "pods", "--all", "--force", "--grace-period=0", "--namespace", name)
             self.cluster.run("wait", "--for=delete", f"namespace/{name}", "--timeout=300s")
             self.cluster.run("delete", "persistentvolumes", "--selector", f"{SHARED}={name}")
+        plan = plan_from_environment()
+        recycle_volumes(plan, binaries(plan.cache))  # the next instance needs as many
 
     def _make_claim(self, instance: Instance, claim: str) -> None:
         """A claim of a volume that many pods may mount; on one node any folder can be that."""
