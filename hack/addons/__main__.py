@@ -1,4 +1,4 @@
-"""python3 -m hack.addons up|down NAME: what clusters usually bring, on the embedded node (KUBE_AIRFLOW_NODE)"""
+"""python3 -m hack.addons up|down NAME: what clusters usually have, on the embedded node (KUBE_AIRFLOW_NODE)"""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import argparse
 import sys
 
 from hack.addons import keda, kube_router, metrics_server, traefik
+from hack.gitops import argocd, flux
 from hack.node import lifecycle
 from hack.node.errors import NodeError
 from hack.node.plan import plan_from_environment
 
-ADDONS = {"keda": keda, "kube-router": kube_router, "metrics-server": metrics_server, "traefik": traefik}
+ADDONS = {
+    "argocd": argocd,
+    "flux": flux,
+    "keda": keda,
+    "kube-router": kube_router,
+    "metrics-server": metrics_server,
+    "traefik": traefik,
+}
 
 
 def main() -> int:
