@@ -6,6 +6,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from hack.addons import modules, servers
+from hack.gitops import beside
 from hack.node import build, network, prerequisites, processes
 from hack.node import plan as names
 from hack.node.commands import run
@@ -34,7 +35,7 @@ def up(plan: Plan) -> None:
 def down(plan: Plan) -> None:
     """Its own option that removes its rules removes none."""
     with step("removing kube-router"):
-        processes.stop([each for each in processes.running(plan) if each.program == program(plan).name], 10.0)
+        beside.stop(plan, [program(plan)])
         prerequisites.install_missing(PACKAGES)
         rules = run(*network.inside(plan), "iptables-save", "--table=filter").splitlines(keepends=True)
         kept = [line for line in rules if not any(name in line for name in CHAINS)]  # the kubelet has some, too

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hack.gitops import beside
 from hack.node import build, certificates, processes
 from hack.node import plan as names
 from hack.node.cluster import kubectl
@@ -120,5 +121,4 @@ def remove(plan: Plan, server: Server, programs: Sequence[Program]) -> None:
     kubectl(
         plan, binaries, "delete", "service", server.service, f"--namespace={server.namespace}", "--ignore-not-found"
     )
-    wanted = {program.name for program in programs}
-    processes.stop([each for each in processes.running(plan) if each.program in wanted], STOP_LIMIT)
+    beside.stop(plan, programs)

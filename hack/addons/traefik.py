@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from hack.addons import modules, reduced, servers
-from hack.gitops import crds
+from hack.gitops import beside, crds
 from hack.node import build, certificates, processes
 from hack.node.cluster import kubectl
 from hack.node.programs import Program
@@ -45,7 +45,7 @@ def up(plan: Plan) -> None:
 def down(plan: Plan) -> None:
     """With the Gateway API go all routes and gateways."""
     with step("removing Traefik"):
-        processes.stop([each for each in processes.running(plan) if each.program == program(plan).name], 10.0)
+        beside.stop(plan, [program(plan)])
         binaries = build.binaries(plan.cache)
         definitions = crds.provide(plan.cache, crds.source("gateway.networking.k8s.io"))
         goes = ("--ignore-not-found",)
