@@ -26,6 +26,8 @@ from tests.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 METADATA = "airflow"
+NO_METADATA_DATABASE = CHECKOUT / "base/config/no-metadata-database.env"
+"""What workers get in place of the metadata database's connection string."""
 
 
 class Stack:
@@ -77,7 +79,7 @@ class Stack:
         }
         for name, args in components.items():
             command = [str(self.environment / "bin/airflow"), *args]
-            env = {**self.env, **no_metadata_database()} if name == "worker" else self.env
+            env = self.env | settings_of(NO_METADATA_DATABASE) if name == "worker" else self.env
             self.airflow_processes.append(Process(name, command, logs=self.logs, env=env))
             self.processes.append(self.airflow_processes[-1])
         worker = self.logs / "worker.log"
@@ -123,7 +125,7 @@ class Stack:
             "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
             "API__SECRET_KEY": secrets.token_hex(32),
             "API_AUTH__JWT_SECRET": secrets.token_hex(64),
-            "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{self._place(METADATA)}",
+            "DATABASE__SQL_ALCHEMY_CONN": self.connection(METADATA),
             "CELERY__RESULT_BACKEND": f"db+postgresql://{self._place('celery')}",
             "CELERY__BROKER_URL": f"amqp://guest:guest@127.0.0.1:{self.rabbitmq.port}//",
             "CELERY__WORKER_CONCURRENCY": "4",
@@ -166,16 +168,22 @@ class Stack:
     def _place(self, name: str) -> str:
         return f"{name}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.postgres.port}/{name}"
 
-    def airflow(self, *args: str) -> str:
+    def connection(self, database: str) -> str:
+        """What Airflow connects to a database by, whose owner has its name."""
+        return f"postgresql+psycopg2://{self._place(database)}"
+
+    def airflow(self, *args: str, env: dict[str, str] | None = None) -> str:
         """The output of one of Airflow's commands."""
-        return self.run([str(self.environment / "bin/airflow"), *args])
+        return self.run([str(self.environment / "bin/airflow"), *args], env)
 
     def python(self, script: str) -> str:
         """The output of a script in Airflow's own Python."""
         return self.run([str(self.environment / "bin/python"), "-c", script])
 
-    def run(self, command: list[str]) -> str:
-        done = subprocess.run(command, env=self.env, cwd=self.folder, capture_output=True, text=True, check=False)
+    def run(self, command: list[str], env: dict[str, str] | None = None) -> str:
+        done = subprocess.run(
+            command, env=env or self.env, cwd=self.folder, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)[:200]}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
         return done.stdout
@@ -216,9 +224,9 @@ class Stack:
             return connection.execute(query.encode(), values).fetchone()
 
 
-def no_metadata_database() -> dict[str, str]:
-    """What workers get in place of the metadata database's connection string, as in the manifests."""
-    lines = (CHECKOUT / "base/config/no-metadata-database.env").read_text().splitlines()
+def settings_of(file: Path) -> dict[str, str]:
+    """What a file of the manifests sets."""
+    lines = file.read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
