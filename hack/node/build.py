@@ -162,6 +162,9 @@ def _compile(cache: Path, module: Module, command: list[str], current: Step) -> 
         "GOFLAGS": "-modcacherw",  # so that the cache can be removed like any folder
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
+        # The compiler is a Go program too: a sixth of its time is for memory that it could as well keep.
+        "GOGC": "400",
+        "GOMEMLIMIT": "2GiB",
     }
     with log.open("w") as output:
         child = subprocess.Popen(
