@@ -5,14 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-POLICY = Path("/usr/sbin/policy-rc.d")
+from hack.node.prerequisites import nothing_starts
 
 
 def install(*packages: str) -> None:
@@ -20,23 +14,9 @@ def install(*packages: str) -> None:
     command = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise RuntimeError(f"missing programs; as root, run: {' '.join(command)}")
-    with _nothing_starts():
+    with nothing_starts():
         _run(["apt-get", "update", "--quiet=2"])
         _run([*command, "--option", "DPkg::Lock::Timeout=600"])
-
-
-@contextmanager
-def _nothing_starts() -> Iterator[None]:
-    """Packages ask this file before they start a service; 101 means: do not."""
-    if POLICY.exists():
-        yield
-        return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
-    POLICY.chmod(0o755)
-    try:
-        yield
-    finally:
-        POLICY.unlink()
 
 
 def _run(command: list[str]) -> None:

@@ -10,7 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from hack.addons import modules, reduced, servers
-from hack.gitops import crds
+from hack.gitops import beside, crds
 from hack.node import build, certificates
 from hack.node import plan as names
 from hack.node.cluster import kubectl
@@ -103,7 +103,7 @@ def up(plan: Plan) -> None:
         kubectl(plan, build.binaries(plan.cache), "apply", *options)
         wanted = programs(plan, prepare_files(plan))
         servers.declare(plan, SERVER)
-        servers.start(plan, wanted)
+        beside.start(plan, wanted)
         servers.wait(plan, SERVER, wanted, current)
 
 

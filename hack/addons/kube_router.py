@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import urllib.request
 from typing import TYPE_CHECKING
 
-from hack.addons import modules, servers
+from hack.addons import modules
 from hack.gitops import beside
-from hack.node import build, network, prerequisites, processes
+from hack.node import build, network, prerequisites
 from hack.node import plan as names
 from hack.node.commands import run
 from hack.node.programs import Program
@@ -19,17 +18,13 @@ if TYPE_CHECKING:
 PACKAGES = {"iptables": "iptables", "ipset": "ipset"}
 CHAINS = ("KUBE-ROUTER", "KUBE-POD-FW", "KUBE-NWPLCY")
 HEALTH_PORT = 20244
-READY_LIMIT = 120.0
 
 
 def up(plan: Plan) -> None:
     prerequisites.install_missing(PACKAGES)
     build.build_modules(plan.cache, (modules.KUBE_ROUTER,))
     with step("starting kube-router") as current:
-        wanted = program(plan)
-        servers.start(plan, [wanted])
-        what, needs = "kube-router is not healthy", (wanted.name,)
-        processes.wait_for(plan, what, lambda: problem(plan), needs, limit=READY_LIMIT, current=current)
+        beside.start_answering(plan, program(plan), f"{plan.address}:{HEALTH_PORT}/healthz", current)
 
 
 def down(plan: Plan) -> None:
@@ -54,11 +49,3 @@ def program(plan: Plan) -> Program:
         "--run-service-proxy=false",
     )
     return Program("kube-router", ("env", f"NODE_NAME={plan.name}", *command), (plan.admin_kubeconfig,))
-
-
-def problem(plan: Plan) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{plan.address}:{HEALTH_PORT}/healthz", timeout=5):
-            return ""
-    except OSError as error:
-        return str(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hack.addons import modules, servers
+from hack.gitops import beside
 from hack.node import build
 from hack.node.programs import Program
 from hack.progress import step
@@ -41,7 +42,7 @@ def up(plan: Plan) -> None:
     with step("starting metrics-server") as current:
         wanted = [program(plan)]
         servers.declare(plan, SERVER)
-        servers.start(plan, wanted)
+        beside.start(plan, wanted)
         servers.wait(plan, SERVER, wanted, current)
 
 

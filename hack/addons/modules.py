@@ -33,3 +33,11 @@ KUBE_ROUTER = Module(
     variables="-X github.com/cloudnativelabs/kube-router/v2/pkg/version.Version={version}",
     parent=FOLDER,
 )
+JAEGER = Module(
+    "jaeger",
+    "github.com/jaegertracing/jaeger",
+    variables="-X github.com/jaegertracing/jaeger/internal/version.latestVersion={version}",
+    parent=FOLDER,
+)
+PROMETHEUS_OPERATOR = Module("prometheus-operator", "github.com/prometheus-operator/prometheus-operator", parent=FOLDER)
+VERSITYGW = Module("versitygw", "github.com/versity/versitygw", parent=FOLDER)

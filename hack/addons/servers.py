@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from hack.progress import Step
 
 MANAGER = "kube-airflow-addons"
-READY_LIMIT = 120.0
-STOP_LIMIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -87,21 +85,11 @@ def objects(plan: Plan, server: Server) -> list[dict[str, Any]]:
     ]
 
 
-def start(plan: Plan, programs: Sequence[Program]) -> None:
-    """Start those that do not run as they would be started now."""
-    found = processes.running(plan)
-    for program in programs:
-        same = [process for process in found if process.program == program.name]
-        if not processes.is_current(plan, program, same):
-            processes.stop(same, STOP_LIMIT)
-            processes.start(plan, program, build.binaries(plan.cache).path)
-
-
 def wait(plan: Plan, server: Server, programs: Sequence[Program], current: Step) -> None:
     """Until the cluster's API server has had an answer of it."""
     needs = [program.name for program in programs]
     what = f"{server.api_service} is not available"
-    processes.wait_for(plan, what, lambda: _problem(plan, server), needs, limit=READY_LIMIT, current=current)
+    processes.wait_for(plan, what, lambda: _problem(plan, server), needs, limit=beside.READY_SECONDS, current=current)
 
 
 def _problem(plan: Plan, server: Server) -> str:

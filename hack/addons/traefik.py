@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from hack.addons import modules, reduced, servers
 from hack.gitops import beside, crds
-from hack.node import build, certificates, processes
+from hack.node import build, certificates
 from hack.node.cluster import kubectl
 from hack.node.programs import Program
 from hack.progress import step
@@ -26,7 +25,6 @@ CLASS = "traefik"
 NAMESPACE, GATEWAY = "gateways", "public"
 DOMAIN = "example.org"
 PING_PORT = 8082
-READY_LIMIT = 120.0
 GOES_SECONDS = 300.0
 
 
@@ -36,10 +34,7 @@ def up(plan: Plan) -> None:
         definitions = crds.provide(plan.cache, crds.source("gateway.networking.k8s.io"))
         apply(plan, f"--filename={definitions}")
         apply(plan, "--filename=-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(plan)}))
-        wanted = program(plan)
-        servers.start(plan, [wanted])
-        what, needs = "Traefik is not ready", (wanted.name,)
-        processes.wait_for(plan, what, lambda: problem(plan), needs, limit=READY_LIMIT, current=current)
+        beside.start_answering(plan, program(plan), f"{plan.address}:{PING_PORT}/ping", current)
 
 
 def down(plan: Plan) -> None:
@@ -78,14 +73,6 @@ def program(plan: Plan) -> Program:
     )
     settings = ("env", f"KUBECONFIG={plan.admin_kubeconfig}")
     return Program("traefik", (*settings, *command), (plan.admin_kubeconfig,))
-
-
-def problem(plan: Plan) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{plan.address}:{PING_PORT}/ping", timeout=5):
-            return ""
-    except OSError as error:
-        return str(error)
 
 
 def certificate(plan: Plan) -> tuple[Path, Path]:

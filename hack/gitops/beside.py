@@ -1,8 +1,9 @@
-"""A tool's programs beside the node's own: in its network, its control group, and gone with it."""
+"""An add-on's programs beside the node's own: in its network, its control group, and gone with it."""
 
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from hack.gitops import crds
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
 
     from hack.node.plan import Plan
     from hack.node.programs import Program
+    from hack.progress import Step
 
 GOES_SECONDS = 300.0
 """What Kubernetes may take to remove a kind or a namespace and all that is in it."""
 STOP_SECONDS = 10.0
+READY_SECONDS = 120.0
 NO_FINALIZERS = '--patch={"metadata":{"finalizers":null}}'
 
 
@@ -27,6 +30,7 @@ def declare(plan: Plan, groups: Iterable[str], objects: list[dict[str, Any]]) ->
     for group in groups:
         folder = crds.provide(plan.cache, crds.source(group))
         kubectl(plan, binaries, "apply", "--server-side", "--force-conflicts", f"--filename={folder}")
+        kubectl(plan, binaries, "wait", "--for=condition=Established", f"--filename={folder}")
     content = {"apiVersion": "v1", "kind": "List", "items": objects}
     kubectl(plan, binaries, "apply", "--server-side", "--filename=-", text=json.dumps(content))
 
@@ -35,12 +39,29 @@ def namespace(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def start(plan: Plan, programs: Iterable[Program], path: str) -> None:
-    """Start those that do not run; ``path`` is where they find what they call."""
-    alive = {process.program for process in processes.running(plan)}
+def start(plan: Plan, programs: Iterable[Program], path: str = "") -> None:
+    """Start those that do not run as they would be started now; ``path`` is where they find what they call."""
+    found = processes.running(plan)
     for program in programs:
-        if program.name not in alive:
-            processes.start(plan, program, path)
+        same = [process for process in found if process.program == program.name]
+        if not processes.is_current(plan, program, same):
+            processes.stop(same, STOP_SECONDS)
+            processes.start(plan, program, path or build.binaries(plan.cache).path)
+
+
+def start_answering(plan: Plan, program: Program, place: str, current: Step) -> None:
+    """Start one, and wait until it answers at ``place``: an address, a port and a path."""
+    start(plan, [program])
+    what, needs = f"{program.name} does not answer", (program.name,)
+    processes.wait_for(plan, what, lambda: _refusal(place), needs, limit=READY_SECONDS, current=current)
+
+
+def _refusal(place: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{place}", timeout=5):
+            return ""
+    except OSError as error:
+        return str(error)
 
 
 def stop(plan: Plan, programs: Iterable[Program]) -> None:

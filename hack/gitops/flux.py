@@ -48,7 +48,7 @@ def up(plan: Plan) -> None:
     with step("starting Flux"):
         beside.declare(plan, GROUPS, [beside.namespace(NAMESPACE)])
         artifacts(plan).mkdir(parents=True, exist_ok=True)
-        beside.start(plan, programs(plan), build.binaries(plan.cache).path)
+        beside.start(plan, programs(plan))
 
 
 def down(plan: Plan) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from hack.node.errors import NodeError
 from hack.progress import step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hack.progress import Step
 
 PACKAGES = {
@@ -27,6 +30,8 @@ PACKAGES = {
     "runc": "runc",
 }
 """Program or file -> Debian package."""
+
+POLICY = Path("/usr/sbin/policy-rc.d")
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 CAP_SYS_RESOURCE = 24
@@ -71,10 +76,25 @@ def _apt(command: tuple[str, ...], current: Step) -> str:
     """What apt said when it failed, or nothing."""
     environment = plain_environment(DEBIAN_FRONTEND="noninteractive") | _proxies()
     try:
-        run(*command, limit=APT_LIMIT, environment=environment, waiting=lambda: current.tick(" ".join(command[:2])))
+        with nothing_starts():
+            run(*command, limit=APT_LIMIT, environment=environment, waiting=lambda: current.tick(" ".join(command[:2])))
     except NodeError as error:
         return str(error)
     return ""
+
+
+@contextmanager
+def nothing_starts() -> Iterator[None]:
+    """Packages ask this file before they start a service; 101 means: do not."""
+    if POLICY.exists() or os.geteuid() != 0:
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def _proxies() -> dict[str, str]:

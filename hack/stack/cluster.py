@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hack.addons import catalog
 from hack.node import build, lifecycle
 from hack.node.plan import Plan, plan_from_environment
 
@@ -65,6 +66,7 @@ def ensure() -> Cluster:
         return cluster
     plan = plan_from_environment()
     lifecycle.up(plan)
+    catalog.resume(plan)
     return embedded(plan)
 
 

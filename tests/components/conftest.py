@@ -21,6 +21,12 @@ __all__ = ["cluster", "dev"]
 @pytest.fixture
 def trial(cluster: Cluster, tmp_path: Path) -> Iterator[Trial]:
     """Makes instances, which go with the test."""
-    found = Trial(cluster, tmp_path)
-    yield found
-    found.remove()
+    with Trial(cluster, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def lasting_trial(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
+    """Makes instances, which go with the module."""
+    with Trial(cluster, tmp_path_factory.mktemp("trial")) as found:
+        yield found

@@ -14,14 +14,13 @@ from hack.node.plan import plan_from_environment
 from hack.stack.instance import CHECKOUT, Instance
 from tests.cluster.instances import eventually
 from tests.cluster.overlays import dev_overlay, none_of
-from tests.components.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.stack.cluster import Cluster
     from tests.cluster.instances import UnderTest
+    from tests.components.trial import Trial
 
 NAME = "scaling"
 MOST = 3
@@ -78,28 +77,28 @@ COUNTS = changed(
 
 
 @pytest.fixture(scope="module")
-def by_processors(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UnderTest]:
+def by_processors(lasting_trial: Trial) -> Iterator[UnderTest]:
     """An instance with autoscaling-hpa."""
-    metrics_server.up(plan_from_environment())
-    trial = Trial(cluster, tmp_path_factory.mktemp(NAME))
-    made = trial.instance(NAME, "autoscaling-hpa", replicas=NOT_NEEDED, patches=[PROCESSORS])
-    try:
-        yield trial.run(made, load=LOAD)
-    finally:
-        trial.remove()
+    plan = plan_from_environment()
+    metrics_server.up(plan)
+    made = lasting_trial.instance(NAME, "autoscaling-hpa", replicas=NOT_NEEDED, patches=[PROCESSORS])
+    yield lasting_trial.run(made, load=LOAD)
+    metrics_server.down(plan)
 
 
 @pytest.fixture
-def by_counts(by_processors: UnderTest, tmp_path: Path) -> UnderTest:
+def by_counts(by_processors: UnderTest, tmp_path: Path) -> Iterator[UnderTest]:
     """The same instance with autoscaling-keda instead."""
-    keda.up(plan_from_environment())
+    plan = plan_from_environment()
+    keda.up(plan)
     instance = by_processors.instance
     instance.kubectl("delete", "horizontalpodautoscaler", f"{NAME}-worker")
     make_role(instance)
     components, fields = ["autoscaling-keda"], {"replicas": NOT_NEEDED, "patches": [COUNTS]}
     overlay = dev_overlay(tmp_path, NAME, namespace=NAME, components=components, **fields)
     Instance(instance.cluster, overlay, namespace=NAME).apply()
-    return by_processors
+    yield by_processors
+    keda.down(plan)
 
 
 def make_role(instance: Instance) -> None:

@@ -5,42 +5,32 @@ from __future__ import annotations
 import json
 import re
 import socket
-import textwrap
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 import pytest
 import requests
-import yaml
 
 from hack.addons import traefik
 from hack.node.plan import plan_from_environment
 from hack.stack.airflow import Airflow
-from hack.stack.instance import CHECKOUT, Instance
+from hack.stack.instance import Instance
 from tests.cluster.instances import DAGS, eventually
 from tests.cluster.overlays import dev_overlay, none_of
-from tests.components.trial import Trial
+from tests.components.trial import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hack.node.plan import Plan
-    from hack.stack.cluster import Cluster
     from tests.cluster.instances import UnderTest
+    from tests.components.trial import Trial
 
 NAME = "traffic"
 HOST = "data.example.org"
 SITE = f"https://{HOST}/airflow"
 LOCK = {name: (DAGS / f"{name}.py").read_text().replace("REVISION", "one") for name in ("lock", "lock_helper")}
-
-
-def said(component: str) -> list[dict[str, Any]]:
-    """The patches that a component's README tells an overlay to have, as they stand there."""
-    text = (CHECKOUT / "base/components" / component / "README.md").read_text()
-    (block,) = re.findall(r"^    patches:\n(?:      .*\n)+", text, re.MULTILINE)
-    patches: list[dict[str, Any]] = yaml.safe_load(textwrap.dedent(block))["patches"]
-    return patches
 
 
 def get(path: str, **options: Any) -> requests.Response:  # noqa: ANN401 - what requests takes
@@ -65,39 +55,32 @@ def plan() -> Iterator[Plan]:
 
 
 @pytest.fixture(scope="module")
-def trial(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    found = Trial(cluster, tmp_path_factory.mktemp(NAME))
-    yield found
-    found.remove()
-
-
-@pytest.fixture(scope="module")
-def instance(trial: Trial, plan: Plan) -> UnderTest:
+def instance(lasting_trial: Trial, plan: Plan) -> UnderTest:
     """With the component ingress; whatever is asked of Airflow's API goes through the controller."""
-    made = trial.instance(NAME, "ingress", replicas=none_of("triggerer"), patches=said("ingress"))
+    made = lasting_trial.instance(NAME, "ingress", replicas=none_of("triggerer"), patches=said("ingress"))
     certificate, key = traefik.certificate(plan)
     made.kubectl("create", "secret", "tls", "data-example-org", f"--cert={certificate}", f"--key={key}")
-    found = trial.run(made, **LOCK)
+    found = lasting_trial.run(made, **LOCK)
     found.airflow = Airflow(SITE, "admin", made.secret("airflow", "admin-password"))
     return found
 
 
 @pytest.fixture(scope="module", params=["ingress", "gateway"])
-def way(request: pytest.FixtureRequest, instance: UnderTest, trial: Trial) -> str:
+def way(request: pytest.FixtureRequest, instance: UnderTest, lasting_trial: Trial) -> str:
     """First by an Ingress; then that is removed, and the same pods are reached by an HTTPRoute."""
     if request.param == "gateway":
         instance.instance.kubectl("delete", "ingress", f"{NAME}-airflow")
         eventually(lambda: get("/api/v2/version").status_code == 404, "without the Ingress nothing is there")
         pods = running(instance.instance)
         overlay = dev_overlay(
-            trial.directory / "gateway",
+            lasting_trial.directory / "gateway",
             NAME,
             namespace=NAME,
             components=["gateway"],
             replicas=none_of("triggerer"),
             patches=said("gateway"),
         )
-        Instance(trial.cluster, overlay, namespace=NAME).apply()
+        Instance(lasting_trial.cluster, overlay, namespace=NAME).apply()
         assert running(instance.instance) == pods
     eventually(lambda: get("/api/v2/version").ok, f"the {request.param} leads to the api-server", instance.findings)
     return str(request.param)

@@ -12,7 +12,6 @@ from hack.addons import kube_router
 from hack.node.plan import plan_from_environment
 from hack.progress import step
 from tests.cluster.instances import SAYING, eventually
-from tests.components.trial import Trial
 from tests.manifests.network import Flow
 from tests.manifests.stack import tier
 from tests.manifests.test_network import DOORS, between
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hack.node.plan import Plan
-    from hack.stack.cluster import Cluster
     from hack.stack.instance import Instance
     from tests.cluster.instances import UnderTest
+    from tests.components.trial import Trial
 
 NAME = "closed"
 STRANGER, GUEST, SIBLING = "stranger", "guest", "sibling"
@@ -64,24 +63,17 @@ def plan() -> Iterator[Plan]:
 
 
 @pytest.fixture(scope="module")
-def trial(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    found = Trial(cluster, tmp_path_factory.mktemp(NAME))
-    yield found
-    found.remove()
-
-
-@pytest.fixture(scope="module")
-def instance(trial: Trial, plan: Plan) -> UnderTest:
+def instance(lasting_trial: Trial, plan: Plan) -> UnderTest:
     """A stack with the component, and three pods that do nothing: two strangers, and a worker of another prefix."""
     patches, policy = own_policies(plan.host_address)
-    folder = trial.directory / OWN
+    folder = lasting_trial.directory / OWN
     folder.mkdir()
     (folder / "policy.yaml").write_text(json.dumps(policy))
     (folder / "kustomization.yaml").write_text("resources: [policy.yaml]\n")
-    made = trial.instance(NAME, "network-policy", resources=[f"../{OWN}"], patches=patches)
-    found = trial.run(made, say=SAYING.format(name="say", mark="one"))
-    trial.cluster.run("create", "namespace", GUEST)
-    trial.made.append(GUEST)
+    made = lasting_trial.instance(NAME, "network-policy", resources=[f"../{OWN}"], patches=patches)
+    found = lasting_trial.run(made, say=SAYING.format(name="say", mark="one"))
+    lasting_trial.cluster.run("create", "namespace", GUEST)
+    lasting_trial.made.append(GUEST)
     template = made.get("statefulset", f"{NAME}-worker")["spec"]["template"]
     make_pod(made, STRANGER, NAME, {"app.kubernetes.io/name": "airflow"})
     make_pod(made, SIBLING, NAME, {**template["metadata"]["labels"], "kube-airflow/instance": "other"})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from markdown_it import MarkdownIt
 
 from hack.node.build import binaries
 from hack.node.cluster import recycle_volumes
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
     from hack.stack.cluster import Cluster
 
 SHARED = "trial-shared"
+
+
+def said(component: str, **instead: str) -> list[dict[str, Any]]:
+    """The patches that a component's README tells an overlay to have; ``instead`` has other values for their data."""
+    text = (CHECKOUT / "base/components" / component / "README.md").read_text()
+    (block,) = (each.content for each in MarkdownIt().parse(text) if each.content.startswith("patches:"))
+    patches: list[dict[str, Any]] = yaml.safe_load(block)["patches"]
+    for patch in patches if instead else ():
+        content = yaml.safe_load(patch["patch"])
+        assert instead.keys() <= content["data"].keys()
+        patch["patch"] = yaml.safe_dump({**content, "data": content["data"] | instead})
+    return patches
 
 
 @dataclass
@@ -66,7 +79,10 @@ class Trial:
             instance.wait_until_ready(current)
         return under_test
 
-    def remove(self) -> None:
+    def __enter__(self) -> Trial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Remove what was made, without the time that pods would take to end: nothing of it is needed any more."""
         for name in self.made:
             self.cluster.run("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,121 @@
+"""Prometheus as its operator configures it, from the ServiceMonitors and PrometheusRules of all namespaces.
+
+The operator is asked for none of the pods that it would make (`replicas: 0`): the distribution's own Prometheus, beside
+the node's programs, has the configuration that the operator wrote for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import shutil
+import urllib.request
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hack.addons import modules
+from hack.gitops import beside
+from hack.node import build, certificates, prerequisites, processes
+from hack.node.cluster import kubectl
+from hack.node.commands import run
+from hack.node.health import error_of
+from hack.node.programs import Program
+from hack.progress import step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hack.node.plan import Plan
+
+GROUPS = ("monitoring.coreos.com",)
+NAMESPACE, NAME = "monitoring", "main"
+PACKAGES = {"prometheus": "prometheus"}
+PORT, OPERATOR_PORT = 9090, 9089
+RULES = "/etc/prometheus/rules/"
+"""Where pods of the operator's would find them."""
+
+
+def up(plan: Plan) -> None:
+    prerequisites.install_missing(PACKAGES)
+    build.build_modules(plan.cache, (modules.PROMETHEUS_OPERATOR,))
+    with step("starting Prometheus") as current:
+        beside.declare(plan, GROUPS, [beside.namespace(NAMESPACE), wanted(plan)])
+        beside.start_answering(plan, operator(plan), f"{plan.address}:{OPERATOR_PORT}/healthz", current)
+        what, needs = "the operator has written no configuration", ("operator",)
+        check = partial(error_of, partial(configure, plan))
+        processes.wait_for(plan, what, check, needs, limit=beside.READY_SECONDS, current=current)
+        beside.start_answering(plan, program(plan), f"{plan.address}:{PORT}/-/ready", current)
+
+
+def down(plan: Plan) -> None:
+    """With the operator go all monitors and rules."""
+    with step("removing Prometheus"):
+        beside.stop(plan, [program(plan), operator(plan)])
+        beside.forget(plan, GROUPS, NAMESPACE)
+        shutil.rmtree(folder(plan))
+
+
+def folder(plan: Plan) -> Path:
+    return plan.state / "prometheus"
+
+
+def wanted(plan: Plan) -> dict[str, Any]:
+    """A Prometheus for everybody's objects, and how it finds the cluster."""
+    (version,) = re.findall(r"prometheus, version (\S+)", run("prometheus", "--version"))
+    files = {"certFile": "admin.crt", "keyFile": "admin.key", "caFile": "ca.crt"}
+    specification = {
+        "replicas": 0,
+        "version": f"v{version.partition('+')[0]}",
+        "apiserverConfig": {
+            "host": plan.server,
+            "tlsConfig": {option: str(plan.pki / name) for option, name in files.items()},
+        },
+        **{f"{kind}{which}": {} for kind in ("serviceMonitor", "rule") for which in ("Selector", "NamespaceSelector")},
+    }
+    name = {"name": NAME, "namespace": NAMESPACE}
+    return {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": name, "spec": specification}
+
+
+def operator(plan: Plan) -> Program:
+    command = (
+        str(build.programs_of(plan.cache, modules.PROMETHEUS_OPERATOR) / "operator"),
+        f"--apiserver={plan.server}",
+        f"--cert-file={plan.pki / 'admin.crt'}",
+        f"--key-file={plan.pki / 'admin.key'}",
+        f"--ca-file={plan.pki / 'ca.crt'}",
+        f"--web.listen-address={plan.address}:{OPERATOR_PORT}",
+    )
+    return Program("operator", command)
+
+
+def program(plan: Plan) -> Program:
+    command = (
+        "prometheus",
+        f"--config.file={folder(plan) / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={folder(plan) / 'data'}",
+        f"--web.listen-address={plan.address}:{PORT}",
+        "--web.enable-lifecycle",
+    )
+    return Program("prometheus", command)
+
+
+def configure(plan: Plan) -> None:
+    """Give Prometheus what the operator has written so far; in a pod, a reloader would."""
+    secret = _read(plan, "secret", f"prometheus-{NAME}")["data"]["prometheus.yaml.gz"]
+    text = gzip.decompress(base64.b64decode(secret)).decode()
+    certificates.write_private(folder(plan) / "prometheus.yaml", text.replace(RULES, f"{folder(plan) / 'rules'}/"))
+    for found in _read(plan, "configmaps", f"--selector=prometheus-name={NAME}")["items"]:
+        for name, rules in found["data"].items():
+            certificates.write_private(folder(plan) / "rules" / found["metadata"]["name"] / name, rules)
+
+
+def reload(plan: Plan) -> None:
+    """Have a running Prometheus read its configuration again."""
+    urllib.request.urlopen(f"http://{plan.address}:{PORT}/-/reload", data=b"", timeout=60).close()
+
+
+def _read(plan: Plan, *what: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    options = (f"--namespace={NAMESPACE}", "--output=json")
+    return json.loads(kubectl(plan, build.binaries(plan.cache), "get", *what, *options))
