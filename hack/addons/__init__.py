@@ -1,2 +1,1 @@
-"""What clusters usually bring and the embedded node gets on request: a metrics server, KEDA, an ingress controller, a
-network plugin."""
+"""What clusters usually bring and the embedded node gets on request: see docs/node.md."""

@@ -39,5 +39,11 @@ JAEGER = Module(
     variables="-X github.com/jaegertracing/jaeger/internal/version.latestVersion={version}",
     parent=FOLDER,
 )
+PROMETHEUS = Module(
+    "prometheus",
+    "github.com/prometheus/prometheus",
+    tags="remove_all_sd,enable_kubernetes_sd",  # the clients of all other clouds are most of the work
+    parent=FOLDER,
+)
 PROMETHEUS_OPERATOR = Module("prometheus-operator", "github.com/prometheus-operator/prometheus-operator", parent=FOLDER)
 VERSITYGW = Module("versitygw", "github.com/versity/versitygw", parent=FOLDER)

@@ -1,7 +1,7 @@
 """Prometheus as its operator configures it, from the ServiceMonitors and PrometheusRules of all namespaces.
 
-The operator is asked for none of the pods that it would make (`replicas: 0`): the distribution's own Prometheus, beside
-the node's programs, has the configuration that the operator wrote for them.
+The operator is asked for none of the pods that it would make (`replicas: 0`): a Prometheus beside the node's programs
+has the configuration that the operator wrote for them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 import shutil
 import urllib.request
 from functools import partial
@@ -17,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from hack.addons import modules
 from hack.gitops import beside
-from hack.node import build, certificates, prerequisites, processes
+from hack.node import build, certificates, processes
 from hack.node.cluster import kubectl
-from hack.node.commands import run
 from hack.node.health import error_of
 from hack.node.programs import Program
 from hack.progress import step
@@ -31,15 +29,15 @@ if TYPE_CHECKING:
 
 GROUPS = ("monitoring.coreos.com",)
 NAMESPACE, NAME = "monitoring", "main"
-PACKAGES = {"prometheus": "prometheus"}
 PORT, OPERATOR_PORT = 9090, 9089
 RULES = "/etc/prometheus/rules/"
 """Where pods of the operator's would find them."""
+POD = {"$(POD_NAME)": f"prometheus-{NAME}-0", "$(SHARD)": "0"}
+"""What a pod's reloader replaces, by its environment."""
 
 
 def up(plan: Plan) -> None:
-    prerequisites.install_missing(PACKAGES)
-    build.build_modules(plan.cache, (modules.PROMETHEUS_OPERATOR,))
+    build.build_modules(plan.cache, (modules.PROMETHEUS_OPERATOR, modules.PROMETHEUS))
     with step("starting Prometheus") as current:
         beside.declare(plan, GROUPS, [beside.namespace(NAMESPACE), wanted(plan)])
         beside.start_answering(plan, operator(plan), f"{plan.address}:{OPERATOR_PORT}/healthz", current)
@@ -47,6 +45,7 @@ def up(plan: Plan) -> None:
         check = partial(error_of, partial(configure, plan))
         processes.wait_for(plan, what, check, needs, limit=beside.READY_SECONDS, current=current)
         beside.start_answering(plan, program(plan), f"{plan.address}:{PORT}/-/ready", current)
+        reload(plan)
 
 
 def down(plan: Plan) -> None:
@@ -63,11 +62,10 @@ def folder(plan: Plan) -> Path:
 
 def wanted(plan: Plan) -> dict[str, Any]:
     """A Prometheus for everybody's objects, and how it finds the cluster."""
-    (version,) = re.findall(r"prometheus, version (\S+)", run("prometheus", "--version"))
     files = {"certFile": "admin.crt", "keyFile": "admin.key", "caFile": "ca.crt"}
     specification = {
         "replicas": 0,
-        "version": f"v{version.partition('+')[0]}",
+        "version": released(modules.PROMETHEUS.version),
         "apiserverConfig": {
             "host": plan.server,
             "tlsConfig": {option: str(plan.pki / name) for option, name in files.items()},
@@ -76,6 +74,13 @@ def wanted(plan: Plan) -> dict[str, Any]:
     }
     name = {"name": NAME, "namespace": NAMESPACE}
     return {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": name, "spec": specification}
+
+
+def released(version: str) -> str:
+    """What Prometheus calls its module's version v0.316.0: v3.16.0."""
+    _, numbers, fix = version.split(".")
+    major, minor = divmod(int(numbers), 100)
+    return f"v{major}.{minor}.{fix}"
 
 
 def operator(plan: Plan) -> Program:
@@ -92,7 +97,7 @@ def operator(plan: Plan) -> Program:
 
 def program(plan: Plan) -> Program:
     command = (
-        "prometheus",
+        str(build.programs_of(plan.cache, modules.PROMETHEUS) / "prometheus"),
         f"--config.file={folder(plan) / 'prometheus.yaml'}",
         f"--storage.tsdb.path={folder(plan) / 'data'}",
         f"--web.listen-address={plan.address}:{PORT}",
@@ -105,9 +110,11 @@ def configure(plan: Plan) -> None:
     """Give Prometheus what the operator has written so far; in a pod, a reloader would."""
     secret = _read(plan, "secret", f"prometheus-{NAME}")["data"]["prometheus.yaml.gz"]
     text = gzip.decompress(base64.b64decode(secret)).decode()
-    certificates.write_private(folder(plan) / "prometheus.yaml", text.replace(RULES, f"{folder(plan) / 'rules'}/"))
+    for old, new in {**POD, RULES: f"{folder(plan) / 'rules'}/"}.items():
+        text = text.replace(old, new)
+    certificates.write_private(folder(plan) / "prometheus.yaml", text)
     for found in _read(plan, "configmaps", f"--selector=prometheus-name={NAME}")["items"]:
-        for name, rules in found["data"].items():
+        for name, rules in found.get("data", {}).items():  # none yet: no data
             certificates.write_private(folder(plan) / "rules" / found["metadata"]["name"] / name, rules)
 
 

@@ -38,6 +38,11 @@ def {name}():
 AUTHOR = git.Actor("DAG author", "author@example.org")
 
 
+def lock_dag(mark: str) -> dict[str, str]:
+    """The files of a DAG of two tasks, the first of which waits until `UnderTest.let_go`; each says ``mark``."""
+    return {name: (DAGS / f"{name}.py").read_text().replace("REVISION", mark) for name in ("lock", "lock_helper")}
+
+
 def eventually(
     ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str, patience: float = PATIENCE
 ) -> Any:  # noqa: ANN401
@@ -97,8 +102,7 @@ class UnderTest:
 
     def push_lock_dag(self, mark: str) -> str:
         """Push the two-task DAG, whose every file says ``mark``."""
-        names = ("lock", "lock_helper")
-        return self.push(**{name: (DAGS / f"{name}.py").read_text().replace("REVISION", mark) for name in names})
+        return self.push(**lock_dag(mark))
 
     # -- gitsync -------------------------------------------------------------------------------------------------
 

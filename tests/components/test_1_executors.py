@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.instances import DAGS, SAYING, eventually
+from tests.cluster.instances import SAYING, eventually, lock_dag
 from tests.cluster.overlays import none_of, replace
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
     from tests.components.trial import Trial
 
-LOCK = {name: (DAGS / f"{name}.py").read_text().replace("REVISION", "old") for name in ("lock", "lock_helper")}
+LOCK = lock_dag("old")
 
 
 def log(instance: UnderTest, run: str, task: str) -> str:

@@ -16,7 +16,7 @@ from hack.addons import traefik
 from hack.node.plan import plan_from_environment
 from hack.stack.airflow import Airflow
 from hack.stack.instance import Instance
-from tests.cluster.instances import DAGS, eventually
+from tests.cluster.instances import eventually, lock_dag
 from tests.cluster.overlays import dev_overlay, none_of
 from tests.components.trial import said
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NAME = "traffic"
 HOST = "data.example.org"
 SITE = f"https://{HOST}/airflow"
-LOCK = {name: (DAGS / f"{name}.py").read_text().replace("REVISION", "one") for name in ("lock", "lock_helper")}
+LOCK = lock_dag("one")
 
 
 def get(path: str, **options: Any) -> requests.Response:  # noqa: ANN401 - what requests takes

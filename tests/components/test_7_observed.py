@@ -12,7 +12,7 @@ import requests
 from hack.addons import jaeger, prometheus, versitygw
 from hack.node.plan import plan_from_environment
 from hack.stack.instance import CHECKOUT
-from tests.cluster.instances import SAYING, eventually
+from tests.cluster.instances import SAYING, eventually, lock_dag
 from tests.components.trial import said
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ BUCKET = "team-logs"
 ADDONS = (jaeger, prometheus, versitygw)
 TELLING = SAYING.format(name="tell", mark="told").replace("return", "print('said here')\n        return")
 DASHBOARD = CHECKOUT / "base/components/metrics/dashboard.json"
-SELDOM = {"DAG runs that failed, per hour"}
-"""Panels that are empty while all is well."""
+LOCK = lock_dag("one")
+OF_TROUBLE = {"DAG runs that failed, per hour", "Tasks that wait for a worker"}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def instance(lasting_trial: Trial, plan: Plan) -> UnderTest:
     file = lasting_trial.directory / "credentials"
     file.write_text("[default]\n" + "".join(f"{name} = {word}\n" for name, word in words.items()))
     made.kubectl("create", "secret", "generic", f"{NAME}-remote-logs", f"--from-file={file}")
-    return lasting_trial.run(made, tell=TELLING)
+    return lasting_trial.run(made, tell=TELLING, **LOCK)
 
 
 @pytest.fixture(scope="module")
@@ -94,18 +94,31 @@ def test_a_log_outlives_its_worker(instance: UnderTest, run: str, plan: Plan) ->
     made.kubectl("scale", f"statefulset/{NAME}-worker", "--replicas=1")
 
 
-def test_prometheus_finds_what_the_monitors_select(instance: UnderTest, plan: Plan) -> None:
-    def healthy() -> dict[str, str]:
+@pytest.fixture(scope="module")
+def watched(instance: UnderTest, plan: Plan) -> None:
+    """Prometheus has what the operator made of the instance's monitors and rules."""
+
+    def written() -> bool:
         prometheus.configure(plan)
-        prometheus.reload(plan)
+        files = [prometheus.folder(plan) / "prometheus.yaml", *prometheus.folder(plan).glob("rules/*/*.yaml")]
+        return f"serviceMonitor/{NAME}/" in files[0].read_text() and any(NAME in each.name for each in files[1:])
+
+    eventually(written, "the operator has seen them", instance.findings)
+    prometheus.reload(plan)
+
+
+@pytest.mark.usefixtures("watched")
+def test_prometheus_finds_what_the_monitors_select(plan: Plan) -> None:
+    def found() -> dict[str, str]:
         targets = ask(plan, "targets")["activeTargets"]
         return {each["labels"]["job"]: each["health"] for each in targets if each["labels"]["namespace"] == NAME}
 
     expected = {f"{NAME}-{name}": "up" for name in ("gitsync", "rabbitmq", "statsd")}
-    eventually(lambda: healthy() == expected, f"{expected} are scraped", lambda: ask(plan, "targets"))
+    eventually(lambda: found() == expected, f"{expected} are scraped", lambda: ask(plan, "targets"))
 
 
-def test_rules_are_evaluated_and_nothing_is_wrong(instance: UnderTest, run: str, plan: Plan) -> None:
+@pytest.mark.usefixtures("watched", "run")
+def test_rules_are_evaluated_and_nothing_is_wrong(plan: Plan) -> None:
     def rules() -> list[Any]:
         return [rule for group in ask(plan, "rules")["groups"] for rule in group["rules"]]
 
@@ -113,19 +126,25 @@ def test_rules_are_evaluated_and_nothing_is_wrong(instance: UnderTest, run: str,
     assert {rule["name"]: rule["state"] for rule in rules() if rule["state"] == "firing"} == {}
 
 
-def test_the_dashboard_has_something_to_show(instance: UnderTest, run: str, plan: Plan) -> None:
-    """Of each panel that tells of what always happens; the others ask what Prometheus understands."""
+@pytest.mark.usefixtures("watched", "run")
+def test_the_dashboard_shows_what_goes_on(instance: UnderTest, plan: Plan) -> None:
+    """While a task runs, after a commit that held the scheduler; panels that tell of trouble stay empty."""
     panels = {panel["title"]: panel["targets"] for panel in json.loads(DASHBOARD.read_text())["panels"]}
     queries = {title: [filled(target["expr"]) for target in targets] for title, targets in panels.items()}
 
     def empty() -> set[str]:
-        return {
-            title
-            for title, asked in queries.items()
-            if not any(ask(plan, "query", query=each)["result"] for each in asked)
-        }
+        return {title for title, each in queries.items() if not any(answered(plan, query) for query in each)}
 
-    eventually(lambda: empty() <= SELDOM, "the dashboard shows something", empty)
+    instance.wait_listed("lock", instance.commits[-1])
+    waiting = instance.start()
+    instance.wait_published(instance.push(tell=TELLING.replace("told", "told again")))
+    eventually(lambda: empty() <= OF_TROUBLE, "the dashboard shows what goes on", empty)
+    instance.let_go()
+    instance.wait_run(waiting)
+
+
+def answered(plan: Plan, query: str) -> bool:
+    return bool(ask(plan, "query", query=query)["result"])
 
 
 def filled(query: str) -> str:
