@@ -82,5 +82,6 @@ def unlocked_overlay(directory: Path) -> Path:
         first | {"policy": {"scope": "off", "versioned": False}},
         first | {"name": "extra", "ref": "extra", "restart": "auto", "policy": {"versioned": False}},
     ]
+    settings["lock"] = {"serialize_within": 120, "limit": 200}  # however slow the machine is
     file.write_text(json.dumps(settings))
     return overlay
