@@ -14,6 +14,7 @@ import git
 from hack.stack.airflow import Airflow
 from hack.stack.cluster import StackError
 from hack.stack.dags import address
+from hack.stack.instance import wait_until_it_listens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,7 @@ class UnderTest:
         server, web = instance.url("git-server", 8080), instance.url("api-server", 8080)
         if server is None or web is None:
             raise StackError("the tests run on the embedded node, whose node ports can be reached")
+        wait_until_it_listens(server)
         clone = git.Repo.clone_from(address(instance, server), directory)
         return cls(instance, clone, Airflow(web, "admin", instance.secret("airflow", "admin-password")))
 
