@@ -165,15 +165,18 @@ class Source(threading.Thread):
         self.on_judged()
 
     def _admit(self, revision: str, wanted: Wanted) -> None:
+        """What other threads wait for is set last: who sees a candidate or a refusal sees all that belongs to it."""
         try:
-            self.candidate = self.admission.admit(revision, wanted.published, vouched=wanted.instead is not None)
-            self.refusal = None
+            admitted = self.admission.admit(revision, wanted.published, vouched=wanted.instead is not None)
         except Refused as error:
             # An earlier candidate is still better than what is published.
             if self.candidate and (self.candidate.revision == revision or self.candidate.base != wanted.published):
                 self.candidate = None
-            self.refusal = Trouble(error.reason, str(error), now())
             self._announcer.refused(revision, error.reason, str(error))
+            self.refusal = Trouble(error.reason, str(error), now())
+        else:
+            self.refusal = None
+            self.candidate = admitted
 
     def _ensure(self, revision: str) -> None:
         """Have a revision that was published before, though this volume may be new."""
