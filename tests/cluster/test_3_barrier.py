@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.instances import eventually
+from tests.cluster.instances import SAYING, eventually
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest
@@ -30,7 +30,8 @@ shape()
 
 def push(unlocked: UnderTest, mark: str) -> str:
     """Publish the DAG whose only task is named after its commit; the revision."""
-    return unlocked.push_elsewhere("extra", shape=SHAPE.format(mark=mark))
+    kept = SAYING.format(name="extra", mark="one")  # other tests go on with what else is in that branch
+    return unlocked.push_elsewhere("extra", extra=kept, shape=SHAPE.format(mark=mark))
 
 
 def tasks(unlocked: UnderTest, run: str) -> dict[str, Any]:
