@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from hack.node.plan import Plan
 
+GROUPS = ("keda.sh",)
 NAMESPACE = "keda"
 SERVER = servers.Server("external.metrics.k8s.io", "keda-metrics-apiserver", NAMESPACE, 4444)
 METRICS_SERVICE = "127.0.0.1:9666"
 """Where the operator tells its server of metrics what it has counted."""
 ADAPTER_PORT = 9668
-GOES_SECONDS = 300.0
 
 TRIGGER = "postgresql"
 SCALERS = ("postgresql_scaler.go", "azure_queue_scaler.go")
@@ -96,13 +96,10 @@ def programs(plan: Plan, folder: Path) -> list[Program]:
 
 
 def up(plan: Plan) -> None:
-    reduced.build_reduced(plan.cache, modules.KEDA, crds.source("keda.sh"), reduce)
+    reduced.build_reduced(plan.cache, modules.KEDA, crds.source(*GROUPS), reduce)
     with step("starting KEDA") as current:
-        definitions = crds.provide(plan.cache, crds.source("keda.sh"))
-        options = ("--server-side", "--force-conflicts", f"--filename={definitions}")
-        kubectl(plan, build.binaries(plan.cache), "apply", *options)
         wanted = programs(plan, prepare_files(plan))
-        servers.declare(plan, SERVER)
+        beside.declare(plan, GROUPS, servers.objects(plan, SERVER))
         beside.start(plan, wanted)
         servers.wait(plan, SERVER, wanted, current)
 
@@ -111,9 +108,9 @@ def down(plan: Plan) -> None:
     """What it watches goes first, while somebody is there to see to its finalizers."""
     with step("removing KEDA"):
         binaries = build.binaries(plan.cache)
-        definitions = crds.provide(plan.cache, crds.source("keda.sh"))
+        definitions = crds.provide(plan.cache, crds.source(*GROUPS))
         options = ("--ignore-not-found", f"--filename={definitions}")
-        kubectl(plan, binaries, "delete", *options, limit=GOES_SECONDS)
+        kubectl(plan, binaries, "delete", *options, limit=beside.GOES_SECONDS)
         servers.remove(plan, SERVER, programs(plan, prepare_files(plan)))
-        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, "--ignore-not-found", limit=GOES_SECONDS)
+        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, "--ignore-not-found", limit=beside.GOES_SECONDS)
         shutil.rmtree(plan.state / "keda")

@@ -41,7 +41,7 @@ def up(plan: Plan) -> None:
     build.build_modules(plan.cache, (modules.METRICS_SERVER,))
     with step("starting metrics-server") as current:
         wanted = [program(plan)]
-        servers.declare(plan, SERVER)
+        beside.declare(plan, (), servers.objects(plan, SERVER))
         beside.start(plan, wanted)
         servers.wait(plan, SERVER, wanted, current)
 

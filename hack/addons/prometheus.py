@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import shutil
 import urllib.request
 from functools import partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hack.addons import modules
 from hack.gitops import beside
 from hack.node import build, certificates, processes
-from hack.node.cluster import kubectl
+from hack.node.cluster import get
 from hack.node.health import error_of
 from hack.node.programs import Program
 from hack.progress import step
@@ -108,12 +107,13 @@ def program(plan: Plan) -> Program:
 
 def configure(plan: Plan) -> None:
     """Give Prometheus what the operator has written so far; in a pod, a reloader would."""
-    secret = _read(plan, "secret", f"prometheus-{NAME}")["data"]["prometheus.yaml.gz"]
+    read = partial(get, plan, build.binaries(plan.cache), f"--namespace={NAMESPACE}")
+    secret = read("secret", f"prometheus-{NAME}")["data"]["prometheus.yaml.gz"]
     text = gzip.decompress(base64.b64decode(secret)).decode()
     for old, new in {**POD, RULES: f"{folder(plan) / 'rules'}/"}.items():
         text = text.replace(old, new)
     certificates.write_private(folder(plan) / "prometheus.yaml", text)
-    for found in _read(plan, "configmaps", f"--selector=prometheus-name={NAME}")["items"]:
+    for found in read("configmaps", f"--selector=prometheus-name={NAME}")["items"]:
         for name, rules in found.get("data", {}).items():  # none yet: no data
             certificates.write_private(folder(plan) / "rules" / found["metadata"]["name"] / name, rules)
 
@@ -121,8 +121,3 @@ def configure(plan: Plan) -> None:
 def reload(plan: Plan) -> None:
     """Have a running Prometheus read its configuration again."""
     urllib.request.urlopen(f"http://{plan.address}:{PORT}/-/reload", data=b"", timeout=60).close()
-
-
-def _read(plan: Plan, *what: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    options = (f"--namespace={NAMESPACE}", "--output=json")
-    return json.loads(kubectl(plan, build.binaries(plan.cache), "get", *what, *options))

@@ -7,14 +7,13 @@ has no selector but an EndpointSlice with the node's own address.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hack.gitops import beside
 from hack.node import build, certificates, processes
 from hack.node import plan as names
-from hack.node.cluster import kubectl
+from hack.node.cluster import get, kubectl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from hack.node.plan import Plan
     from hack.node.programs import Program
     from hack.progress import Step
-
-MANAGER = "kube-airflow-addons"
 
 
 @dataclass(frozen=True)
@@ -54,13 +51,8 @@ def certificate(plan: Plan, server: Server) -> tuple[Path, Path]:
     return plan.pki / f"{server.service}.crt", plan.pki / f"{server.service}.key"
 
 
-def declare(plan: Plan, server: Server) -> None:
-    manifest = {"apiVersion": "v1", "kind": "List", "items": objects(plan, server)}
-    options = ("--server-side", "--force-conflicts", f"--field-manager={MANAGER}", "--filename=-")
-    kubectl(plan, build.binaries(plan.cache), "apply", *options, text=json.dumps(manifest))
-
-
 def objects(plan: Plan, server: Server) -> list[dict[str, Any]]:
+    """What leads the cluster's API server to it."""
     name = {"name": server.service, "namespace": server.namespace}
     port = {"name": "https", "protocol": "TCP"}
     authority = base64.b64encode((plan.pki / "ca.crt").read_bytes()).decode()
@@ -93,9 +85,7 @@ def wait(plan: Plan, server: Server, programs: Sequence[Program], current: Step)
 
 
 def _problem(plan: Plan, server: Server) -> str:
-    found = json.loads(
-        kubectl(plan, build.binaries(plan.cache), "get", "apiservice", server.api_service, "--output=json")
-    )
+    found = get(plan, build.binaries(plan.cache), "apiservice", server.api_service)
     for condition in found.get("status", {}).get("conditions", []):
         if condition["type"] == "Available":
             return "" if condition["status"] == "True" else str(condition["message"])

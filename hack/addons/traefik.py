@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from hack.addons import modules, reduced, servers
+from hack.addons import modules, reduced
 from hack.gitops import beside, crds
 from hack.node import build, certificates
 from hack.node.cluster import kubectl
@@ -21,19 +20,17 @@ if TYPE_CHECKING:
 LEGO = crds.Source(
     "github.com/go-acme/lego/v5", "v5.4.1", "h1:Jt6xAP9xQrJ3SLLGgxejfDDd3pzdrmuLCWe4oTqHHQc=", "providers/dns", ()
 )
+GROUPS = ("gateway.networking.k8s.io",)
 CLASS = "traefik"
 NAMESPACE, GATEWAY = "gateways", "public"
 DOMAIN = "example.org"
 PING_PORT = 8082
-GOES_SECONDS = 300.0
 
 
 def up(plan: Plan) -> None:
     build_program(plan.cache)
     with step("starting Traefik") as current:
-        definitions = crds.provide(plan.cache, crds.source("gateway.networking.k8s.io"))
-        apply(plan, f"--filename={definitions}")
-        apply(plan, "--filename=-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(plan)}))
+        beside.declare(plan, GROUPS, objects(plan))
         beside.start_answering(plan, program(plan), f"{plan.address}:{PING_PORT}/ping", current)
 
 
@@ -42,16 +39,11 @@ def down(plan: Plan) -> None:
     with step("removing Traefik"):
         beside.stop(plan, [program(plan)])
         binaries = build.binaries(plan.cache)
-        definitions = crds.provide(plan.cache, crds.source("gateway.networking.k8s.io"))
+        definitions = crds.provide(plan.cache, crds.source(*GROUPS))
         goes = ("--ignore-not-found",)
-        kubectl(plan, binaries, "delete", f"--filename={definitions}", *goes, limit=GOES_SECONDS)
+        kubectl(plan, binaries, "delete", f"--filename={definitions}", *goes, limit=beside.GOES_SECONDS)
         kubectl(plan, binaries, "delete", "ingressclass", CLASS, *goes)
-        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, *goes, limit=GOES_SECONDS)
-
-
-def apply(plan: Plan, *arguments: str, text: str | None = None) -> None:
-    options = ("--server-side", "--force-conflicts", f"--field-manager={servers.MANAGER}")
-    kubectl(plan, build.binaries(plan.cache), "apply", *options, *arguments, text=text)
+        kubectl(plan, binaries, "delete", "namespace", NAMESPACE, *goes, limit=beside.GOES_SECONDS)
 
 
 def build_program(cache: Path) -> None:

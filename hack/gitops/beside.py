@@ -21,18 +21,20 @@ GOES_SECONDS = 300.0
 """What Kubernetes may take to remove a kind or a namespace and all that is in it."""
 STOP_SECONDS = 10.0
 READY_SECONDS = 120.0
+MANAGER = "kube-airflow-addons"
 NO_FINALIZERS = '--patch={"metadata":{"finalizers":null}}'
 
 
 def declare(plan: Plan, groups: Iterable[str], objects: list[dict[str, Any]]) -> None:
-    """Apply the definitions of a tool's kinds, and what its programs ask for."""
+    """Apply the definitions of an add-on's kinds, and what its programs ask for."""
     binaries = build.binaries(plan.cache)
+    apply = ("apply", "--server-side", "--force-conflicts", f"--field-manager={MANAGER}")
     for group in groups:
         folder = crds.provide(plan.cache, crds.source(group))
-        kubectl(plan, binaries, "apply", "--server-side", "--force-conflicts", f"--filename={folder}")
+        kubectl(plan, binaries, *apply, f"--filename={folder}")
         kubectl(plan, binaries, "wait", "--for=condition=Established", f"--filename={folder}")
     content = {"apiVersion": "v1", "kind": "List", "items": objects}
-    kubectl(plan, binaries, "apply", "--server-side", "--filename=-", text=json.dumps(content))
+    kubectl(plan, binaries, *apply, "--filename=-", text=json.dumps(content))
 
 
 def namespace(name: str) -> dict[str, Any]:

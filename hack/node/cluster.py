@@ -24,6 +24,10 @@ def kubectl(plan: Plan, binaries: Binaries, *arguments: str, text: str | None = 
     return run(binaries["kubectl"], f"--kubeconfig={plan.admin_kubeconfig}", *arguments, text=text, limit=limit)
 
 
+def get(plan: Plan, binaries: Binaries, *arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return json.loads(kubectl(plan, binaries, "get", *arguments, "--output=json") or "{}")
+
+
 def apply_objects(plan: Plan, binaries: Binaries) -> None:
     for name in volume_names():
         _make_volume(plan.volumes / name)
@@ -95,7 +99,7 @@ def _volume(plan: Plan, name: str) -> dict[str, Any]:
 
 def recycle_volumes(plan: Plan, binaries: Binaries) -> list[str]:
     """Empty the volumes whose claim is gone and offer them again; no controller does that for local ones."""
-    volumes = json.loads(kubectl(plan, binaries, "get", "persistentvolumes", "--output=json"))["items"]
+    volumes = get(plan, binaries, "persistentvolumes")["items"]
     released = released_volumes(volumes)
     for name in released:
         folder = plan.volumes / name
@@ -117,7 +121,7 @@ def released_volumes(volumes: list[dict[str, Any]]) -> list[str]:
 
 def node_problem(plan: Plan, binaries: Binaries) -> str:
     """Why the node is not ready, or nothing."""
-    node = json.loads(kubectl(plan, binaries, "get", "node", plan.name, "--output=json", "--ignore-not-found") or "{}")
+    node = get(plan, binaries, "node", plan.name, "--ignore-not-found")
     for condition in node.get("status", {}).get("conditions", []):
         if condition["type"] == "Ready":
             return "" if condition["status"] == "True" else str(condition["message"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -86,7 +85,7 @@ def stale_pods(plan: Plan, binaries: Binaries) -> str:
 
     Until the kubelet has looked at them all, pods count as ready that are not.
     """
-    pods = json.loads(cluster.kubectl(plan, binaries, "get", "pods", "--all-namespaces", "--output=json"))["items"]
+    pods = cluster.get(plan, binaries, "pods", "--all-namespaces")["items"]
     tasks = images.ctr(plan, binaries, "tasks", "list")
     stale = believed_containers(pods) - running_tasks(tasks)
     return f"{len(stale)} containers are believed to run and do not" if stale else ""
