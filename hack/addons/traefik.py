@@ -24,7 +24,7 @@ GROUPS = ("gateway.networking.k8s.io",)
 CLASS = "traefik"
 NAMESPACE, GATEWAY = "gateways", "public"
 DOMAIN = "example.org"
-PING_PORT = 8082
+PING_PORT = 8092  # 8082 is where Argo CD has its metrics
 
 
 def up(plan: Plan) -> None:
