@@ -17,6 +17,7 @@ ARGOCD = Module(
 )
 KUSTOMIZE = Module("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", parent=FOLDER)
 SECRETS = Module("secrets", "github.com/getsops/sops/v3", parent=FOLDER)
+SEALED_SECRETS = Module("sealed-secrets", "github.com/bitnami/sealed-secrets", parent=FOLDER)
 SOURCE_CONTROLLER = Module("source-controller", "github.com/fluxcd/source-controller", parent=FOLDER)
 KUSTOMIZE_CONTROLLER = Module("kustomize-controller", "github.com/fluxcd/kustomize-controller", parent=FOLDER)
 FLUX = (SOURCE_CONTROLLER, KUSTOMIZE_CONTROLLER)

@@ -129,3 +129,16 @@ def test_the_sops_sample_has_every_secret_and_nothing_in_plain_text(tmp_path: Pa
         secret, fresh = (yaml.safe_load((folder / file.name).read_text()) for folder in (sample, tmp_path))
         assert secret["stringData"].keys() == fresh["stringData"].keys()
         assert all(value.startswith("ENC[AES256_GCM,") for value in secret["stringData"].values())
+
+
+def test_the_sealed_sample_has_every_secret_and_lets_them_stay(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+    sample = ROOT / "examples" / "gitops" / "sealed-secrets"
+    assert {file.name for file in sample.iterdir()} == {file.name for file in tmp_path.iterdir()}
+    for file in sample.iterdir():
+        sealed, fresh = (yaml.safe_load((folder / file.name).read_text()) for folder in (sample, tmp_path))
+        assert not crds.problems(sealed)
+        assert sealed["spec"]["encryptedData"].keys() == fresh["stringData"].keys()
+        made = sealed["spec"]["template"]["metadata"]
+        settings = ("managed", "skip-set-owner-references")
+        assert made["annotations"] == {f"sealedsecrets.bitnami.com/{name}": "true" for name in settings}
