@@ -69,6 +69,7 @@ PROCESSORS = changed(
 )
 COUNTS = changed(
     "ScaledObject",
+    _spec_minReplicaCount=0,
     _spec_maxReplicaCount=MOST,
     _spec_cooldownPeriod=PAUSE,
     _spec_advanced_horizontalPodAutoscalerConfig_behavior_scaleDown_stabilizationWindowSeconds=PAUSE,
@@ -192,15 +193,17 @@ def test_workers_are_as_many_as_busy_processors_call_for(by_processors: UnderTes
 
 
 def test_workers_are_as_many_as_tasks_call_for(by_counts: UnderTest) -> None:
-    """autoscaling-keda: 1. tasks for three workers make three of one, by what the database says; 2. those of two
-    workers end: the third is to leave; 3. its tasks end where they began, and one worker is left."""
+    """autoscaling-keda: 1. without tasks there is no worker, and a commit is published; 2. tasks for three workers make
+    three, by what the database says; 3. those of two workers end: the third is to leave; 4. its tasks end where they
+    began, and no worker is left."""
     eventually(lambda: ready(by_counts), "the ScaledObject is ready", lambda: scalers(by_counts))
-    wait_for_workers(by_counts, 1)
+    wait_for_workers(by_counts, 0)
+    by_counts.wait_published(by_counts.push(load=f"{LOAD}# again\n"))
     load = Load.start(by_counts, "wait")
     load.wait_until_all_run()
     by_counts.let_go(f"{NAME}-worker-0 {NAME}-worker-1")
     assert load.wait_for_a_busy_worker_to_leave() == f"{NAME}-worker-2"
-    load.finish(left=1)
+    load.finish(left=0)
 
 
 def ready(under_test: UnderTest) -> bool:
