@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.instances import SAYING, eventually
-from tests.cluster.overlays import none_of, patch
+from tests.cluster.instances import eventually
+from tests.cluster.overlays import none_of
 
 if TYPE_CHECKING:
     from tests.components.trial import Trial
@@ -30,11 +30,6 @@ def queues():
 
 queues()
 """
-KNOWN = (
-    "postgres/airflow-password", "postgres/celery-password", "postgres/gitsync-password", "rabbitmq/password",
-    "airflow/admin-password",
-)  # fmt: skip
-"""What the servers have been told: the user of Airflow's page is in the database too."""
 
 
 def test_two_queues_one_volume_of_dags_one_of_logs_redis_and_pgbouncer(trial: Trial) -> None:
@@ -63,31 +58,3 @@ def test_two_queues_one_volume_of_dags_one_of_logs_redis_and_pgbouncer(trial: Tr
     following = instance.airflow.trigger("queues")
     assert instance.wait_run(following, "queues")["bundle_version"] == new
     assert instance.result(following, "here", "queues") == "shared-worker-extra-0"
-
-
-def test_postgres_and_rabbitmq_are_elsewhere(trial: Trial) -> None:
-    """external-postgres and external-broker, with the servers of another namespace: the lock reads that database."""
-    tiers = ("api-server", "dag-processor", "flower", "git-server", "gitsync", "scheduler", "triggerer", "worker")
-    servers = trial.instance("servers", replicas=none_of(*tiers))
-    servers.apply()
-    known = [f"{name}={servers.secret(*name.split('/'))}" for name in KNOWN]
-    places = {
-        "POSTGRES_HOST": "servers-postgres.servers",
-        "POSTGRES_SSLMODE": "prefer",
-        "BROKER_HOST": "servers-rabbitmq.servers",
-    }
-    made = trial.instance(
-        "elsewhere",
-        "external-postgres",
-        "external-broker",
-        secrets=[word for value in known for word in ("--value", value)],
-        replicas=none_of("triggerer"),
-        patches=[patch("ConfigMap", "hosts|migrate", data=places)],
-    )
-    instance = trial.run(made, say=SAYING.format(name="say", mark="elsewhere"))
-    instance.wait_listed("say", instance.commits[-1])
-    run = instance.airflow.trigger("say")
-    instance.wait_run(run, "say")
-    assert instance.result(run, "say", "say") == "elsewhere"
-    assert instance.status()["last_error"] is None
-    assert not made.get("statefulset", "--selector", "app.kubernetes.io/component in (postgres, rabbitmq)")["items"]
