@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hack.addons import jaeger, keda, kube_router, metrics_server, prometheus, traefik, versitygw
-from hack.gitops import argocd, flux
+from hack.addons import argocd, flux, jaeger, keda, kube_router, metrics_server, prometheus, traefik, versitygw
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from hack.addons import modules, reduced, servers
-from hack.gitops import beside, crds
+from hack.addons import beside, crds, modules, reduced, servers
 from hack.node import build, certificates
 from hack.node import plan as names
 from hack.node.cluster import kubectl

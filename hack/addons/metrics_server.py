@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hack.addons import modules, servers
-from hack.gitops import beside
+from hack.addons import beside, modules, servers
 from hack.node import build
 from hack.node.programs import Program
 from hack.progress import step

@@ -13,8 +13,7 @@ import urllib.request
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hack.addons import modules
-from hack.gitops import beside
+from hack.addons import beside, modules
 from hack.node import build, certificates, processes
 from hack.node.cluster import get
 from hack.node.health import error_of

@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 from typing import TYPE_CHECKING
 
-from hack.gitops import crds
+from hack.addons import crds
 from hack.node import build
 from hack.progress import step
 

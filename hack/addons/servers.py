@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hack.gitops import beside
+from hack.addons import beside
 from hack.node import build, certificates, processes
 from hack.node import plan as names
 from hack.node.cluster import get, kubectl

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from hack.addons import modules, reduced
-from hack.gitops import beside, crds
+from hack.addons import beside, crds, modules, reduced
 from hack.node import build, certificates
 from hack.node.cluster import kubectl
 from hack.node.programs import Program

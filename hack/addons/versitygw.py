@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from hack.addons import modules
-from hack.gitops import beside
+from hack.addons import beside, modules
 from hack.node import build, certificates
 from hack.node.programs import Program
 from hack.progress import step

@@ -36,6 +36,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 CAP_SYS_RESOURCE = 24
 APT_LIMIT = 900.0
+PATIENT = ("--option=DPkg::Lock::Timeout=600",)
+"""Another may be installing."""
 
 
 def prepare() -> Machine:
@@ -77,7 +79,7 @@ def _apt(command: tuple[str, ...], current: Step) -> str:
     environment = plain_environment(DEBIAN_FRONTEND="noninteractive") | _proxies()
     try:
         with nothing_starts():
-            run(*command, limit=APT_LIMIT, environment=environment, waiting=lambda: current.tick(" ".join(command[:2])))
+            run(*command, *PATIENT, limit=APT_LIMIT, environment=environment, waiting=lambda: current.tick(command[1]))
     except NodeError as error:
         return str(error)
     return ""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from hack.node.prerequisites import install_missing
 from tests.airflow.processes import NOBODY, Process, accepts, own, wait_until
-from tests.packages import install
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -25,11 +25,7 @@ PASSWORD = """a"b'c/d\\e@:#%? $x$(HOME)"""
 
 def install_servers() -> None:
     """Install what is missing, without starting the distribution's own instances."""
-    missing = [] if _postgres_programs() else ["postgresql"]
-    if not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
-        missing.append("rabbitmq-server")
-    if missing:
-        install(*missing)
+    install_missing({"pg_ctlcluster": "postgresql", "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server"})
 
 
 def _postgres_programs() -> Path | None:
@@ -137,8 +133,7 @@ class Pooler:
 
     def start(self) -> Process:
         program = Path("/usr/sbin/pgbouncer")
-        if not program.exists():
-            install("pgbouncer")
+        install_missing({str(program): "pgbouncer"})
         quoted = PASSWORD.replace('"', '""')
         users = self._write("users.txt", f'"gitsync" "{quoted}"\n')
         settings = f"""

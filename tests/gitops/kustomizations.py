@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hack.gitops.flux import NAMESPACE
+from hack.addons.flux import NAMESPACE
 from tests.cluster.instances import eventually
 from tests.gitops.delivery import ROLL
 from tests.gitops.sops import KEY

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from hack.gitops import modules
+from hack.addons import modules
 from hack.node.build import build_modules, programs_of
 from hack.node.plan import cache_folder
 from tests.manifests.stack import ROOT

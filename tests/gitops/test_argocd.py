@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.gitops import argocd
+from hack.addons import argocd
 from tests.gitops.application import Application
 from tests.gitops.delivery import Delivery, assert_only_data_is_left
 from tests.gitops.observed import data

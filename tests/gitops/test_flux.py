@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.gitops import flux
+from hack.addons import flux
 from tests.cluster.instances import PATIENCE, eventually
 from tests.gitops.delivery import Delivery, assert_only_data_is_left
 from tests.gitops.kustomizations import INSTANCE, SECRETS, SOURCE, Kustomizations

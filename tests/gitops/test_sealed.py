@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from hack.gitops import beside
+from hack.addons import beside
 from tests.cluster.instances import eventually
 from tests.gitops.sealed import CERTIFICATE, KEY, SAMPLE, programs, unsealed
 from tests.gitops.sops import fresh

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft4Validator
 
-from hack.gitops import crds
+from hack.addons import crds
 from hack.node.plan import cache_folder
 
 if TYPE_CHECKING:

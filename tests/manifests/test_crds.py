@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hack.gitops.crds import provide, source_of
+from hack.addons.crds import provide, source_of
 from hack.node.errors import NodeError
 from tests.manifests import crds
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hack.gitops import modules
-from hack.gitops.crds import source
+from hack.addons import modules
+from hack.addons.crds import source
 from hack.node.build import build_modules, programs_of
 from hack.node.plan import cache_folder
 from tests.manifests import crds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,10 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from gitsync import metrics as gitsync_metrics
+from hack.node.prerequisites import install_missing
 from tests.manifests import crds
 from tests.manifests.stack import ROOT, build, name, of_kind, selects, tiers
 from tests.manifests.test_components import overlay_of
-from tests.packages import install
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -117,8 +116,7 @@ def test_a_panel_asks_for_what_is_exposed(panel: str) -> None:
 
 @pytest.fixture(scope="module")
 def promtool() -> str:
-    if not shutil.which("promtool"):
-        install("prometheus")
+    install_missing({"promtool": "prometheus"})
     return "promtool"
 
 

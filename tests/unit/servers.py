@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import shutil
 import socket
 import subprocess
 import threading
@@ -14,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.packages import install
+from hack.node.prerequisites import install_missing
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -72,8 +71,7 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Pat
 @contextmanager
 def sshd(directory: Path) -> Iterator[Server]:
     """Accepts the keys in ``authorized_keys``: at first that of ``user``; its own key is in ``known_hosts``."""
-    if not Path("/usr/sbin/sshd").exists() or not shutil.which("ssh"):
-        install("openssh-server", "openssh-client")
+    install_missing({"sshd": "openssh-server", "ssh": "openssh-client"})
     port, log = free_port(), directory / "log"
     directory.mkdir()
     for name in ("host", "user", "stranger"):
@@ -115,8 +113,9 @@ def git_http(
     ``users``: their passwords, in the file ``users``, which is read at each request. ``doors``: a prefix of paths, and
     the user that it lets in. ``extra`` configuration of lighttpd.
     """
-    if not Path("/usr/lib/lighttpd/mod_openssl.so").exists():
-        install("lighttpd", "lighttpd-mod-openssl", "openssl")
+    install_missing(
+        {"lighttpd": "lighttpd", "/usr/lib/lighttpd/mod_openssl.so": "lighttpd-mod-openssl", "openssl": "openssl"}
+    )
     directory.mkdir()
     port, log = free_port(), directory / "log"
     (directory / "users").write_text("".join(f"{name}:{password}\n" for name, password in users.items()))
@@ -150,8 +149,7 @@ def _tls(directory: Path) -> str:
 @contextmanager
 def forward_proxy(directory: Path, login: str) -> Iterator[Server]:
     """A proxy that wants ``login`` (``user password``) and writes each connection into its log."""
-    if not shutil.which("tinyproxy"):
-        install("tinyproxy")
+    install_missing({"tinyproxy": "tinyproxy"})
     directory.mkdir()
     port, log = free_port(), directory / "log"
     (directory / "tinyproxy.conf").write_text(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from gitsync.errors import Refused, RemoteError
 from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
 from gitsync.git.signatures import Signatures, verify
-from tests.packages import install
+from hack.node.prerequisites import install_missing
 from tests.unit.servers import PATIENCE, make_key, run
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ class Gpg:
 
 @pytest.fixture(scope="module")
 def gpg() -> Iterator[Gpg]:
-    if not shutil.which("gpg") or not shutil.which("gpg-agent"):
-        install("gpg", "gpg-agent")
+    install_missing({"gpg": "gpg", "gpg-agent": "gpg-agent"})
     with tempfile.TemporaryDirectory(prefix="gpg.") as home:  # short: a socket's path has 108 bytes at most
         keys = Gpg(Path(home))
         for name in ("alice", "stranger", "revoked"):

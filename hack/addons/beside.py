@@ -6,7 +6,7 @@ import json
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from hack.gitops import crds
+from hack.addons import crds
 from hack.node import build, processes
 from hack.node.cluster import kubectl
 
@@ -51,9 +51,9 @@ def start(plan: Plan, programs: Iterable[Program], path: str = "") -> None:
             processes.start(plan, program, path or build.binaries(plan.cache).path)
 
 
-def start_answering(plan: Plan, program: Program, place: str, current: Step) -> None:
+def start_answering(plan: Plan, program: Program, place: str, current: Step, path: str = "") -> None:
     """Start one, and wait until it answers at ``place``: an address, a port and a path."""
-    start(plan, [program])
+    start(plan, [program], path)
     what, needs = f"{program.name} does not answer", (program.name,)
     processes.wait_for(plan, what, lambda: _refusal(place), needs, limit=READY_SECONDS, current=current)
 

@@ -1,4 +1,4 @@
-module kube-airflow/gitops/sealed-secrets
+module kube-airflow/addons/sealed-secrets
 
 go 1.26.8
 

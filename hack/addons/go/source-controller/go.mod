@@ -1,4 +1,4 @@
-module kube-airflow/gitops/source-controller
+module kube-airflow/addons/source-controller
 
 go 1.26.0
 

@@ -1,4 +1,4 @@
-module kube-airflow/gitops/kustomize
+module kube-airflow/addons/kustomize
 
 go 1.26.0
 

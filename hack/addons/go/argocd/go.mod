@@ -1,4 +1,4 @@
-module kube-airflow/gitops/argocd
+module kube-airflow/addons/argocd
 
 go 1.26.0
 

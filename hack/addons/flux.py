@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hack.gitops import beside, modules
+from hack.addons import beside, modules
 from hack.node import build
 from hack.node.programs import Program
 from hack.progress import step
@@ -18,8 +18,8 @@ NAMESPACE = "flux-system"
 GROUPS = ("source.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io")
 ARTIFACTS = "127.0.0.1:9090"
 """Where one of the two has commits for the other."""
-QUIET = ("--metrics-addr=0", "--health-addr=0")
-"""Nobody asks for either, and both programs would listen at the same ports."""
+HEALTH_PORTS = (9440, 9441)
+"""Both programs would listen at the first."""
 GATES = "CancelHealthCheckOnNewRevision=true"
 """A commit that cannot become ready does not hold up the one that cures it."""
 RETRY = "5s"
@@ -30,13 +30,18 @@ def programs(plan: Plan) -> list[Program]:
     """In the order of their start."""
     storage = (f"--storage-path={artifacts(plan)}", f"--storage-addr={ARTIFACTS}", f"--storage-adv-addr={ARTIFACTS}")
     settings = ("env", f"KUBECONFIG={plan.admin_kubeconfig}", f"TMPDIR={artifacts(plan).parent}")
-    return [
-        Program(module.name, (*settings, str(build.programs_of(plan.cache, module) / module.name), *QUIET, *options))
-        for module, options in (
-            (modules.SOURCE_CONTROLLER, storage),
-            (modules.KUSTOMIZE_CONTROLLER, (f"--feature-gates={GATES}", f"--requeue-dependency={RETRY}")),
-        )
-    ]
+    reconciling = (f"--feature-gates={GATES}", f"--requeue-dependency={RETRY}")
+    found = []
+    for module, options, place in zip(modules.FLUX, (storage, reconciling), places(plan), strict=True):
+        program = str(build.programs_of(plan.cache, module) / module.name)
+        command = (*settings, program, "--metrics-addr=0", f"--health-addr={place}", *options)
+        found.append(Program(module.name, command))
+    return found
+
+
+def places(plan: Plan) -> list[str]:
+    """Where each says whether it is ready."""
+    return [f"{plan.address}:{port}" for port in HEALTH_PORTS]
 
 
 def artifacts(plan: Plan) -> Path:
@@ -45,10 +50,11 @@ def artifacts(plan: Plan) -> Path:
 
 def up(plan: Plan) -> None:
     build.build_modules(plan.cache, modules.FLUX)
-    with step("starting Flux"):
+    with step("starting Flux") as current:
         beside.declare(plan, GROUPS, [beside.namespace(NAMESPACE)])
         artifacts(plan).mkdir(parents=True, exist_ok=True)
-        beside.start(plan, programs(plan))
+        for program, place in zip(programs(plan), places(plan), strict=True):
+            beside.start_answering(plan, program, f"{place}/readyz", current)
 
 
 def down(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-module kube-airflow/gitops/secrets
+module kube-airflow/addons/secrets
 
 go 1.26.0
 

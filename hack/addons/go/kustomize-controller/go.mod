@@ -1,4 +1,4 @@
-module kube-airflow/gitops/kustomize-controller
+module kube-airflow/addons/kustomize-controller
 
 go 1.26.0
 

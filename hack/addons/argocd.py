@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hack.gitops import beside, modules
+from hack.addons import beside, modules
 from hack.node import build, prerequisites
 from hack.node.programs import Program
 from hack.progress import step
@@ -22,7 +22,7 @@ REDIS = "redis-check-rdb"
 """The server's own program under another name; the package that has it under its own would start a service."""
 PACKAGES = {"git": "git", REDIS: "redis-tools"}
 REPOSITORY, CONTROLLER = "argocd-repo-server", "argocd-application-controller"
-REDIS_PORT, REPOSITORY_PORT = 6379, 8081
+REDIS_PORT, REPOSITORY_PORT, REPOSITORY_HEALTH, CONTROLLER_HEALTH = 6379, 8081, 8084, 8082
 CONFIGMAPS = ("argocd-cm", "argocd-cmd-params-cm", "argocd-gpg-keys-cm", "argocd-rbac-cm", "argocd-ssh-known-hosts-cm",
               "argocd-tls-certs-cm")  # fmt: skip
 
@@ -54,8 +54,19 @@ def programs(plan: Plan, tools: Tools) -> list[Program]:
     server = f'exec -a redis-server {REDIS} --port {REDIS_PORT} --bind 127.0.0.1 --save "" --dir {folder}'
     settings = ("env", "ARGOCD_GPG_ENABLED=false", "ARGOCD_FAKE_IN_CLUSTER=true", f"TMPDIR={folder}")
     account = f"KUBECONFIG={plan.admin_kubeconfig}"
-    repository = ("--disable-tls", "--address=127.0.0.1", f"--port={REPOSITORY_PORT}", "--metrics-address=127.0.0.1")
-    controller = (f"--namespace={NAMESPACE}", f"--repo-server=127.0.0.1:{REPOSITORY_PORT}", "--repo-server-plaintext")
+    repository = (
+        "--disable-tls",
+        "--address=127.0.0.1",
+        f"--port={REPOSITORY_PORT}",
+        f"--metrics-address={plan.address}",
+        f"--metrics-port={REPOSITORY_HEALTH}",
+    )
+    controller = (
+        f"--namespace={NAMESPACE}",
+        f"--repo-server=127.0.0.1:{REPOSITORY_PORT}",
+        "--repo-server-plaintext",
+        f"--metrics-port={CONTROLLER_HEALTH}",
+    )
     return [
         Program(REDIS, ("bash", "-c", server)),
         *(
@@ -68,10 +79,14 @@ def programs(plan: Plan, tools: Tools) -> list[Program]:
 def up(plan: Plan) -> None:
     prerequisites.install_missing(PACKAGES)
     tools = Tools.build(plan.cache)
-    with step("starting Argo CD"):
+    with step("starting Argo CD") as current:
         beside.declare(plan, GROUPS, configuration())
         (plan.state / "argocd").mkdir(exist_ok=True)
-        beside.start(plan, programs(plan, tools), f"{build.binaries(plan.cache).path}:{tools.kustomize}")
+        path = f"{build.binaries(plan.cache).path}:{tools.kustomize}"
+        redis, *others = programs(plan, tools)
+        beside.start(plan, [redis], path)
+        for program, port in zip(others, (REPOSITORY_HEALTH, CONTROLLER_HEALTH), strict=True):
+            beside.start_answering(plan, program, f"{plan.address}:{port}/healthz", current, path)
 
 
 def configuration() -> list[dict[str, Any]]:
