@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hack.helm import table, write
+from hack.helm import operations, table, write
 from hack.helm.overlay import Overlay
 from hack.stack.new_instance import CHECKOUT, Failure, check_name
 
@@ -25,10 +25,15 @@ TITLES = {
 }
 
 
+FIELDS = (write.pod, write.every_pod, operations.scaled_object, operations.pod_autoscaler)
+"""What is given the name of one field."""
+
+
 def translate(values: Mapping[str, Any], overlay: Overlay, chart: str) -> tuple[dict[Keys, Row], list[Keys]]:
     """Fill the overlay; return which row spoke for which keys, and the keys that the chart does not have."""
     found, unknown = table.sorted_out(table.load(chart), values)
-    for path, row in found.items():
+    # Which components there are comes first: other rows say something about their objects.
+    for path, row in sorted(found.items(), key=lambda each: not each[1].action.startswith("component ")):
         if row.kind == "do":
             _do(row, path, table.at(values, path), overlay)
     overlay.settle()
@@ -38,7 +43,7 @@ def translate(values: Mapping[str, Any], overlay: Overlay, chart: str) -> tuple[
 def _do(row: Row, path: Keys, value: Any, overlay: Overlay) -> None:  # noqa: ANN401 - whatever YAML holds
     function, arguments = write.action(row.action)
     name = ".".join(path)
-    if function in (write.pod, write.every_pod) and len(arguments) == (function is write.pod):
+    if function in FIELDS and len(arguments) == (function is write.pod):
         arguments.append(path[-1])  # the chart calls the field as Kubernetes does
     try:
         if function is write.tier:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Object = dict[str, Any]
+OF_COMPONENTS = {
+    "HorizontalPodAutoscaler": ("autoscaling-hpa", "worker"),
+    "Ingress": ("ingress", "airflow"),
+    "ScaledObject": ("autoscaling-keda", "worker"),
+}
+"""Kinds of which one component has one object, and its name."""
 STATEFUL = {"worker", "triggerer", "postgres", "rabbitmq", "redis", "gitsync"}
 
 
@@ -29,6 +35,8 @@ class Overlay:
     images: list[Object] = field(default_factory=list)
     workloads: dict[str, Object] = field(default_factory=dict)
     """Patches by the name of the workload; the empty name is every pod of Airflow's."""
+    operations: dict[str, list[Object]] = field(default_factory=dict)
+    """JSON patches by the kind of the object, one of OF_COMPONENTS."""
     source: Object = field(default_factory=lambda: {"name": "dags", "ref": "main"})
     connections: dict[str, Object] = field(
         default_factory=lambda: {f"{each}.yaml": {} for each in ("connections", "variables", "pools")}
@@ -60,6 +68,9 @@ class Overlay:
             else:
                 kept.append(name)
         self.components = kept
+        for kind in [each for each in self.operations if OF_COMPONENTS[each][0] not in kept]:
+            del self.operations[kind]
+            self.leave(f"fields of the {kind}: the component {OF_COMPONENTS[kind][0]} is not chosen")
         counted = [name for name in kept if name.startswith(("autoscaling-", "executor-"))]
         if counted and self.workloads.get("worker", {}).get("spec", {}).pop("replicas", None) is not None:
             self.by_hand(f"the number of workers is left out, because it is for {counted[0]} to say")
@@ -91,18 +102,22 @@ class Overlay:
         found: Object = template.setdefault("metadata", {}).setdefault("annotations", {})
         return found
 
+    def operation(self, kind: str, path: str, value: object) -> None:
+        """Have one field of a component's object; it may be there already."""
+        self.operations.setdefault(kind, []).append({"op": "add", "path": path, "value": value})
+
     def write(self, directory: Path) -> None:
         """Write all files into ``directory``, which is not there yet."""
         directory.mkdir(parents=True)
         up = os.path.relpath(self.base.resolve(), directory.resolve())
-        self._write_values(directory / "values")
+        values = ["values"] if self._write_values(directory / "values") else []
         content = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "namespace": self.namespace,
             "namePrefix": f"{self.name}-",
             "resources": [up],
-            "components": [*(f"{up}/components/{each}" for each in sorted(self.components)), "values"],
+            "components": [*(f"{up}/components/{each}" for each in sorted(self.components)), *values],
             **self.kustomization,
             "images": self.images,
             "configMapGenerator": [{"name": "gitsync-config", "behavior": "replace", "files": ["gitsync.yaml"]}],
@@ -111,16 +126,21 @@ class Overlay:
         _dump(directory / "kustomization.yaml", {key: value for key, value in content.items() if value})
         _dump(directory / "gitsync.yaml", self._gitsync())
 
-    def _write_values(self, directory: Path) -> None:
-        """A component, and the last: Kustomize adds what components say to what the overlay itself generates."""
-        directory.mkdir()
+    def _write_values(self, directory: Path) -> bool:
+        """A component, and the last: Kustomize adds what components say to what the overlay itself generates.
+
+        False: there is nothing to say, and Kustomize takes no component that says nothing.
+        """
         files = {f"{name}.env": content for name, content in self._settings_by_map().items()}
         files |= {"database.env": self.database, "broker.env": self.broker}
         given = {name for name, content in files.items() if content}
+        declared = [name for name, content in self.connections.items() if content]
+        if not (given or declared):
+            return False
+        directory.mkdir()
         for name in given:
             lines = (f"{key}={value}\n" for key, value in sorted(files[name].items()))
             (directory / name).write_text("".join(lines))
-        declared = [name for name, content in self.connections.items() if content]
         for name in declared:
             _dump(directory / name, self.connections[name])
         maps = [_merge(name, [f"{name}.env"]) for name in self._settings_by_map()]
@@ -128,7 +148,8 @@ class Overlay:
         maps += [_merge("migrate", sorted(given & {"database.env"}), declared)]
         head = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
         kept = [each for each in maps if each.keys() & {"envs", "files"}]
-        _dump(directory / "kustomization.yaml", {**head, **({"configMapGenerator": kept} if kept else {})})
+        _dump(directory / "kustomization.yaml", {**head, "configMapGenerator": kept})
+        return True
 
     def _settings_by_map(self) -> dict[str, dict[str, str]]:
         """The settings by the ConfigMap they go to: what a tier's own file has is read after what is for all."""
@@ -152,6 +173,10 @@ class Overlay:
             target = {"kind": patch["kind"], "name": name}
             every = {"kind": "Deployment|StatefulSet", "labelSelector": "app.kubernetes.io/name=airflow"}
             patches.append({"path": file, "target": target if name else every})
+        for kind, operations in self.operations.items():
+            file = f"{kind.lower()}.yaml"
+            _dump(directory / file, operations)
+            patches.append({"path": file, "target": {"kind": kind, "name": OF_COMPONENTS[kind][1]}})
         return patches
 
     def _gitsync(self) -> Object:
@@ -177,5 +202,5 @@ def choices(base: Path, component: str) -> set[str]:
     return {each["metadata"]["name"] for each in yaml.safe_load_all(file.read_text())} if file.exists() else set()
 
 
-def _dump(file: Path, content: Object) -> None:
+def _dump(file: Path, content: Object | list[Object]) -> None:
     file.write_text(yaml.safe_dump(content, sort_keys=False, width=120))

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from hack.helm import operations
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -276,8 +278,11 @@ def pools(overlay: Overlay, value: Value) -> None:
         overlay.connections["pools.yaml"][item["name"]] = kept
 
 
+ACTIONS = {**vars(operations), **globals()}
+
+
 def action(words: str) -> tuple[Callable[..., None], list[str]]:
     """The function and the arguments that a table's ``do`` names."""
     name, *arguments = words.split()
-    function: Callable[..., None] = globals()[name.replace("-", "_")]
+    function: Callable[..., None] = ACTIONS[name.replace("-", "_")]
     return function, arguments

@@ -43,6 +43,27 @@ def test_what_is_for_every_pod_reaches_every_pod(tmp_path: Path) -> None:
         assert len(pods[each]["containers"][0]["volumeMounts"]) > 2  # a patch adds, and replaces nothing
 
 
+def test_the_host_of_the_page_is_that_of_the_chart(tmp_path: Path) -> None:
+    objects = built(OFFICIAL, "official", tmp_path)
+    (ingress,) = of_kind(objects, "Ingress")
+    assert ingress["metadata"]["annotations"] == {"example.org/body-size": "8"}
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    assert ingress["spec"]["tls"] == [{"hosts": ["data.example.org"], "secretName": "data-tls"}]
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == ["data.example.org"]
+    found = environment(objects, tiers(objects)["api-server"]["containers"][0])
+    assert found["AIRFLOW__API__BASE_URL"] == "https://data.example.org/airflow"
+
+
+def test_autoscalers_have_the_bounds_of_the_chart(tmp_path: Path) -> None:
+    keda = {"enabled": True, "minReplicaCount": 0, "maxReplicaCount": 7, "cooldownPeriod": 40, "usePgbouncer": True}
+    (counts,) = of_kind(built({"workers": {"keda": keda}}, "official", tmp_path / "keda"), "ScaledObject")
+    found = {name: counts["spec"][name] for name in ("minReplicaCount", "maxReplicaCount", "cooldownPeriod")}
+    assert found == {name: keda[name] for name in found}
+    hpa = {"enabled": True, "minReplicaCount": 3, "maxReplicaCount": 9}
+    (processors,) = of_kind(built({"workers": {"hpa": hpa}}, "official", tmp_path / "hpa"), "HorizontalPodAutoscaler")
+    assert (processors["spec"]["minReplicas"], processors["spec"]["maxReplicas"]) == (3, 9)
+
+
 @pytest.mark.parametrize("executor", ["LocalExecutor", "KubernetesExecutor"])
 def test_another_executor_with_values_for_workers_builds(executor: str, tmp_path: Path) -> None:
     values = {**OFFICIAL, "executor": executor, "workers": {"replicas": 3, "keda": {"enabled": True}}}

@@ -78,6 +78,17 @@ OFFICIAL: dict[str, Any] = {
     "flower": {"enabled": False},
     "networkPolicies": {"enabled": True},
     "dags": {"gitSync": {"repo": "git@git.example.org:x.git", "ref": "prod", "period": "1m30s", "sshKeySecret": "k"}},
+    "ingress": {
+        "apiServer": {
+            "enabled": True,
+            "ingressClassName": "nginx",
+            "annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/", "example.org/body-size": 8},
+            "hosts": [
+                {"name": "data.example.org", "tls": {"enabled": True, "secretName": "data-tls"}},
+                "old.example.org",
+            ],
+        }
+    },
     "madeUp": {"key": 1},
 }
 COMMUNITY: dict[str, Any] = {
@@ -90,7 +101,8 @@ COMMUNITY: dict[str, Any] = {
         "defaultTolerations": [{"key": "airflow", "operator": "Exists"}],
     },
     "web": {"replicas": 2},
-    "workers": {"terminationPeriod": 600, "autoscaling": {"enabled": False}},
+    "workers": {"terminationPeriod": 600, "autoscaling": {"enabled": False, "maxReplicas": 7}},
+    "ingress": {"enabled": False, "web": {"host": "data.example.org"}},
     "externalDatabase": {"type": "postgres", "host": "db.example.org", "user": "af", "passwordSecret": "s"},
     "externalRedis": {"host": "redis.example.org", "port": 6380, "databaseNumber": 3},
     "dags": {"gitSync": {"enabled": True, "repo": "https://git.example.org/x.git", "httpSecret": "s", "syncWait": 60}},
@@ -130,7 +142,11 @@ def test_gitsync_takes_its_configuration(values: dict[str, Any], chart: str, tmp
 
 def test_what_is_written_for_the_official_chart() -> None:
     overlay, said = overlay_of(OFFICIAL, "official")
-    assert overlay.settings == {"AIRFLOW__CORE__PARALLELISM": "64", "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "4"}
+    assert overlay.settings == {
+        "AIRFLOW__CORE__PARALLELISM": "64",
+        "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "4",
+        "AIRFLOW__API__BASE_URL": "https://data.example.org/airflow",
+    }
     assert overlay.database["POSTGRES_HOST"] == "db.example.org"
     assert overlay.broker["BROKER_SCHEME"] == "amqps"
     assert overlay.workloads["worker"]["spec"]["replicas"] == 4
@@ -141,6 +157,7 @@ def test_what_is_written_for_the_official_chart() -> None:
     for sentence in (
         "- madeUp.key: look it up", "SOME_TOKEN looks like a secret", "AIRFLOW__LOGGING__X is a template",
         "AIRFLOW__CORE__EXECUTOR is made by the stack itself", "- airflow/fernet-key", "redis is left out, because",
+        "nginx.ingress.kubernetes.io/rewrite-target is left out", "further hosts go into the Ingress by hand: old.",
     ):  # fmt: skip
         assert sentence in said
 
@@ -152,7 +169,9 @@ def test_what_is_written_for_the_community_chart() -> None:
     assert overlay.workloads["worker"]["spec"]["template"]["spec"] == {"terminationGracePeriodSeconds": 600}
     assert overlay.connections["connections.yaml"]["wh"]["password"] == "${secret:wh-password}"
     assert overlay.connections["variables.yaml"] == {"region": "eu", "api_token": "${secret:api_token}"}
-    assert "workers.autoscaling.enabled, serviceMonitor.enabled: off there, and off here" in said
+    assert "workers.autoscaling.enabled, ingress.enabled, serviceMonitor.enabled: off there, and off here" in said
+    assert "fields of the HorizontalPodAutoscaler: the component autoscaling-hpa is not chosen" in said
+    assert not overlay.operations
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("5s", 5), ("1m30s", 90), ("100ms", 0.1), (60, 60), ("1h", 3600)])
