@@ -99,9 +99,9 @@ def make_pod(instance: Instance, name: str, namespace: str, labels: dict[str, st
 
 
 def pods(instance: Instance) -> dict[str, Any]:
-    """The running pods of the stack by tier."""
+    """The running pods of the stack by tier, without those that are about to leave."""
     found = instance.get("pods", "--selector", instance.selector, "--field-selector", "status.phase=Running")["items"]
-    return {tier(each): each for each in found if tier(each) != OWN}
+    return {tier(each): each for each in found if tier(each) != OWN and "deletionTimestamp" not in each["metadata"]}
 
 
 def ports(pod: dict[str, Any]) -> set[int]:
