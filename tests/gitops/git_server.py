@@ -1,8 +1,10 @@
-"""A Git server over HTTP, for as long as a test runs: what tools fetch is what was committed here."""
+"""A Git server over HTTP, for as long as a test runs: what tools fetch is what was committed here. It wants a login."""
 
 from __future__ import annotations
 
+import base64
 import os
+import secrets
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LOGIN = {"username": "git", "password": secrets.token_hex(16)}
 AUTHOR = git.Actor("Platform team", "platform@example.org")
 
 
@@ -31,6 +34,12 @@ class Backend(BaseHTTPRequestHandler):
         self.answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def answer(self, body: bytes) -> None:
+        if self.headers.get("Authorization") != basic(**LOGIN):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         url = urlsplit(self.path)
         variables = {
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
@@ -57,6 +66,10 @@ class Backend(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing: a tool asks every second."""
+
+
+def basic(username: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hack.addons.flux import NAMESPACE
 from tests.cluster.instances import eventually
 from tests.gitops.delivery import ROLL
+from tests.gitops.git_server import LOGIN
 from tests.gitops.sops import KEY
 from tests.manifests.stack import ROOT, build
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 INSTANCE, SECRETS, SOURCE = "airflow-prod", "airflow-prod-secrets", "airflow-production"
+REPOSITORY = "airflow-repository"
 LOOKS = 3
 
 
@@ -30,17 +32,19 @@ class Kustomizations:
 
     @classmethod
     def create(cls, cluster: Cluster, address: str) -> Kustomizations:
-        """Apply what is there for prod, but for the repository's address and the overlay's path, and the key."""
+        """Apply what is there for prod, with the trial's repository, its login and its path; and the key."""
         found = [
             copy.deepcopy(each) for each in build(ROOT / "overlays" / "flux") if name_of(each).startswith(INSTANCE)
         ]
         assert sorted(map(name_of, found)) == [INSTANCE, SECRETS, SOURCE]
         for each in found:
             if name_of(each) == SOURCE:
-                each["spec"]["url"] = address
+                each["spec"] |= {"url": address, "secretRef": {"name": REPOSITORY}}
             elif name_of(each) == INSTANCE:
                 each["spec"]["path"] = "./overlays/trial"
         flux = cls(cluster)
+        login = (f"--from-literal={key}={value}" for key, value in LOGIN.items())
+        flux.kubectl("create", "secret", "generic", REPOSITORY, *login)
         flux.kubectl("create", "secret", "generic", "sops-age", f"--from-file=age.agekey={KEY}")
         content = {"apiVersion": "v1", "kind": "List", "items": found}
         cluster.run("apply", "--server-side", "--filename=-", stdin=json.dumps(content))
