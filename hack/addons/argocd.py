@@ -82,7 +82,8 @@ def up(plan: Plan) -> None:
     with step("starting Argo CD") as current:
         beside.declare(plan, GROUPS, configuration())
         (plan.state / "argocd").mkdir(exist_ok=True)
-        path = f"{build.binaries(plan.cache).path}:{tools.kustomize}"
+        # Git asks the program `argocd` for a repository's password.
+        path = f"{build.binaries(plan.cache).path}:{tools.kustomize}:{tools.argocd}"
         redis, *others = programs(plan, tools)
         beside.start(plan, [redis], path)
         for program, port in zip(others, (REPOSITORY_HEALTH, CONTROLLER_HEALTH), strict=True):

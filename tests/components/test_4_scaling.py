@@ -141,14 +141,14 @@ class Load:
         assert set(self.running()) == {f"{NAME}-worker-{number}" for number in range(MOST)}
 
     def wait_for_a_busy_worker_to_leave(self) -> str:
-        """A worker that must go while tasks of it run, and that runs them still when a commit has been published."""
+        """A worker that must go while tasks of it run, and that is still there when a commit has been published."""
 
         def leaving() -> set[str]:
             return {name for name, goes in workers(self.under_test).items() if goes} & set(self.running())
 
         found: set[str] = eventually(leaving, "a busy worker is to leave", self.findings)
         self.under_test.wait_published(self.under_test.push(other=SAYING.format(name="other", mark=self.run)))
-        assert min(found) in self.running(), self.findings()
+        assert min(found) in workers(self.under_test), self.findings()
         return min(found)
 
     def finish(self, left: int) -> None:
