@@ -23,8 +23,6 @@ TITLES = {
     "not": "Not here",
     "unneeded": "Not needed",
 }
-
-
 FIELDS = (write.pod, write.every_pod, operations.scaled_object, operations.pod_autoscaler)
 """What is given the name of one field."""
 

@@ -26,11 +26,13 @@ def ingress(overlay: Overlay, value: Value) -> None:
     """The chart's `ingress.apiServer` or `ingress.web`: Airflow is at the first of its hosts, below SUB_PATH."""
     hosts = [each if isinstance(each, dict) else {"name": each} for each in value.get("hosts") or [value.get("host")]]
     hosts = [each for each in hosts if each.get("name")]
-    if "ingress" not in overlay.components or not hosts:
+    if not hosts:
         return
-    (first, *others), host = hosts, hosts[0]["name"]
-    tls = _tls(first) or _tls(value)
+    first, *others = hosts
+    host, tls = first["name"], _tls(first) or _tls(value)
     overlay.operation("Ingress", "/spec/rules/0/host", host)
+    if "ingress" not in overlay.components:
+        return  # `settle` drops the field and says so
     if value.get("ingressClassName"):
         overlay.operation("Ingress", "/spec/ingressClassName", value["ingressClassName"])
     if tls:

@@ -17,7 +17,7 @@ from hack.stack.dags import address
 from hack.stack.instance import wait_until_it_listens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hack.stack.instance import Instance
 
@@ -42,6 +42,11 @@ AUTHOR = git.Actor("DAG author", "author@example.org")
 def lock_dag(mark: str) -> dict[str, str]:
     """The files of a DAG of two tasks, the first of which waits until `UnderTest.let_go`; each says ``mark``."""
     return {name: (DAGS / f"{name}.py").read_text().replace("REVISION", mark) for name in ("lock", "lock_helper")}
+
+
+def literals(values: Mapping[str, str]) -> list[str]:
+    """The options by which `kubectl create secret generic` is given values."""
+    return [f"--from-literal={key}={value}" for key, value in values.items()]
 
 
 def eventually(

@@ -12,7 +12,7 @@ import pytest
 from hack.addons import keda, metrics_server
 from hack.node.plan import plan_from_environment
 from hack.stack.instance import CHECKOUT, Instance
-from tests.cluster.instances import SAYING, eventually
+from tests.cluster.instances import SAYING, eventually, literals
 from tests.cluster.overlays import dev_overlay, none_of
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def make_role(instance: Instance) -> None:
     role = (CHECKOUT / "base/components/autoscaling-keda/role.sql").read_text()
     instance.kubectl("exec", "-i", f"{NAME}-postgres-0", "--", "sh", "-c", script, stdin=role)
     values = {"host": f"{NAME}-postgres.{NAME}.svc", "password": password}
-    literals = [f"--from-literal={key}={value}" for key, value in values.items()]
-    instance.kubectl("create", "secret", "generic", f"{NAME}-keda", *literals)
+    instance.kubectl("create", "secret", "generic", f"{NAME}-keda", *literals(values))
 
 
 @dataclass(frozen=True)

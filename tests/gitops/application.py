@@ -6,15 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.instances import eventually
+from tests.cluster.instances import eventually, literals
 from tests.gitops.delivery import ROLL
-from tests.gitops.git_server import LOGIN
+from tests.gitops.git_server import LOGIN, REPOSITORY
 from tests.manifests.stack import ROOT, build, of_kind
 
 if TYPE_CHECKING:
     from hack.stack.cluster import Cluster
 
-REPOSITORY = "airflow-repository"
 REFRESH = "argocd.argoproj.io/refresh"
 
 
@@ -34,8 +33,7 @@ class Application:
         application["spec"]["source"] = {"repoURL": address, "path": "overlays/trial", "targetRevision": "main"}
         content = {"apiVersion": "v1", "kind": "List", "items": [project, application]}
         argo = cls(cluster)
-        login = (f"--from-literal={key}={value}" for key, value in {"type": "git", "url": address, **LOGIN}.items())
-        argo.kubectl("create", "secret", "generic", REPOSITORY, *login)
+        argo.kubectl("create", "secret", "generic", REPOSITORY, *literals({"type": "git", "url": address, **LOGIN}))
         argo.kubectl("label", "secret", REPOSITORY, "argocd.argoproj.io/secret-type=repository")
         cluster.run("apply", "--server-side", "--filename=-", stdin=json.dumps(content))
         return argo

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import secrets
 import subprocess
@@ -13,12 +12,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import git
+from urllib3.util import make_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 LOGIN = {"username": "git", "password": secrets.token_hex(16)}
+AUTHORIZATION = make_headers(basic_auth=":".join(LOGIN.values()))["authorization"]
+REPOSITORY = "airflow-repository"
+"""The Secret that tells a tool the login."""
 AUTHOR = git.Actor("Platform team", "platform@example.org")
 
 
@@ -34,7 +37,7 @@ class Backend(BaseHTTPRequestHandler):
         self.answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def answer(self, body: bytes) -> None:
-        if self.headers.get("Authorization") != basic(**LOGIN):
+        if self.headers.get("Authorization") != AUTHORIZATION:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.send_header("Content-Length", "0")
@@ -66,10 +69,6 @@ class Backend(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
         """Say nothing: a tool asks every second."""
-
-
-def basic(username: str, password: str) -> str:
-    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 @contextmanager

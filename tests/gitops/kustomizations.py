@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hack.addons.flux import NAMESPACE
-from tests.cluster.instances import eventually
+from tests.cluster.instances import eventually, literals
 from tests.gitops.delivery import ROLL
-from tests.gitops.git_server import LOGIN
+from tests.gitops.git_server import LOGIN, REPOSITORY
 from tests.gitops.sops import KEY
 from tests.manifests.stack import ROOT, build
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 INSTANCE, SECRETS, SOURCE = "airflow-prod", "airflow-prod-secrets", "airflow-production"
-REPOSITORY = "airflow-repository"
 LOOKS = 3
 
 
@@ -43,8 +42,7 @@ class Kustomizations:
             elif name_of(each) == INSTANCE:
                 each["spec"]["path"] = "./overlays/trial"
         flux = cls(cluster)
-        login = (f"--from-literal={key}={value}" for key, value in LOGIN.items())
-        flux.kubectl("create", "secret", "generic", REPOSITORY, *login)
+        flux.kubectl("create", "secret", "generic", REPOSITORY, *literals(LOGIN))
         flux.kubectl("create", "secret", "generic", "sops-age", f"--from-file=age.agekey={KEY}")
         content = {"apiVersion": "v1", "kind": "List", "items": found}
         cluster.run("apply", "--server-side", "--filename=-", stdin=json.dumps(content))

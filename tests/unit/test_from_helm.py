@@ -171,6 +171,7 @@ def test_what_is_written_for_the_community_chart() -> None:
     assert overlay.connections["variables.yaml"] == {"region": "eu", "api_token": "${secret:api_token}"}
     assert "workers.autoscaling.enabled, ingress.enabled, serviceMonitor.enabled: off there, and off here" in said
     assert "fields of the HorizontalPodAutoscaler: the component autoscaling-hpa is not chosen" in said
+    assert "fields of the Ingress: the component ingress is not chosen" in said
     assert not overlay.operations
 
 
