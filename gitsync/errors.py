@@ -1,19 +1,19 @@
-"""Errors, sorted by what the caller should do about them.
+"""Errors that gitsync expects, a class for each reaction of the caller.
 
-Every message is one line for the person who must act: it names the thing and the cure, and holds no secret.
+Every message is one line for the person who must act. It names the fault and the cure, and has no secret in it.
 """
 
 
 class GitSyncError(Exception):
-    """Anything that gitsync itself reports; everything else is a defect in gitsync."""
+    """The base of all errors that gitsync expects. Any other exception is a defect in gitsync."""
 
 
 class SettingsError(GitSyncError):
-    """A person must fix the deployment: exit at once."""
+    """The deployment is wrong, and a person must correct it. The process ends at once."""
 
 
 class RemoteError(GitSyncError):
-    """The Git host, the network or the credentials failed: keep what is published and try again later.
+    """The Git host, the network or the credentials failed. The published revision stays, and gitsync tries again.
 
     ``reason`` is a CamelCase word for Events and metrics, such as ``RefNotFound``.
     """
@@ -23,8 +23,15 @@ class RemoteError(GitSyncError):
         self.reason = reason
 
 
+class SecretUnreadable(RemoteError):
+    """A mounted secret is missing, or does not have the form that it needs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("CredentialsUnreadable", message)
+
+
 class Refused(GitSyncError):
-    """The candidate must not be published: keep what is, until a person pushes a better one.
+    """The revision breaks a rule, so it is never published. A person must push a better one.
 
     ``reason`` is a CamelCase word for Events and metrics, such as ``Unsigned``.
     """
@@ -35,49 +42,49 @@ class Refused(GitSyncError):
 
 
 class StoreError(GitSyncError):
-    """The disk failed or a tree could not be built: the current tree is untouched."""
+    """The disk failed, or a tree could not be built. The current tree is unchanged."""
 
 
 class VolumeFull(StoreError):
-    """There is no room for what was to be written: nothing was."""
+    """The volume has no room for the tree. Nothing was written."""
 
 
 class DatabaseError(GitSyncError):
-    """Airflow's database cannot be asked: nothing is published meanwhile."""
+    """Airflow's database did not answer a question. Nothing is published until it does."""
 
 
 class HoldTimeout(DatabaseError):
-    """The lock was not free in time: try again later."""
+    """The scheduler's lock was not free in time. The publication is tried again later."""
 
 
 class ClusterError(GitSyncError):
-    """The Kubernetes API cannot be asked: nothing is published meanwhile."""
+    """The Kubernetes API did not answer, or the record cannot be read. Nothing is published until that is cured."""
 
 
 class Superseded(ClusterError):
-    """Another controller has taken over: this one must commit nothing more."""
+    """Another controller has taken over. This one must not commit anything more."""
 
 
 class OrderRefused(GitSyncError):
-    """What an operator asked for cannot be done: nothing has changed."""
+    """An operator's order is impossible. Nothing has changed."""
 
 
 class UnknownSource(GitSyncError):
-    """No source of that name is configured."""
+    """The configuration has no source with this name."""
 
 
 class GateError(GitSyncError):
-    """The gate cannot be asked: the candidate waits, and is not refused."""
+    """The gate did not answer. The revision waits, and is not refused."""
 
 
 class GateLost(GateError):
-    """The gate ended before it answered: once may be chance, more often is the candidate's doing."""
+    """The gate ended before it answered. Once is an accident; repeatedly, the revision's DAG code is the cause."""
 
 
 class NotDelivered(GitSyncError):
-    """Somebody could not be told what has happened: it is tried again, for a while.
+    """A receiver did not accept a notice. The notice is sent again for some time.
 
-    ``retry_after``: seconds to wait first, where the receiver has said so.
+    ``retry_after``: seconds that the receiver asks to wait; None if it did not say.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -86,4 +93,4 @@ class NotDelivered(GitSyncError):
 
 
 class Undeliverable(NotDelivered):
-    """The receiver will not take this, however often it is sent: it is given up."""
+    """The receiver will never accept the notice. gitsync gives the notice up."""

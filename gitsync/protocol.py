@@ -1,45 +1,63 @@
-"""What the controller and its members tell each other: JSON over one long poll for each source.
+"""The messages between the controller and its members: JSON over HTTP, one long poll for each source.
 
-A member reports what it has; the controller answers with what it should have, at once when that has changed since
-the member last heard it, else after POLL_SECONDS. Both are whole states, never steps, so that either may be lost or
-repeated.
+A member sends a report of its state. The controller answers with a directive: at once if the directive is new to the
+member, else after POLL_SECONDS. Report and directive are whole states and not steps, so each may get lost or arrive
+twice.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any
 
+from gitsync.revision import REVISION
+
 POLL_SECONDS = 25.0
-"""How long the controller holds an answer back when there is nothing new."""
+"""Time after which the controller answers a report although the directive has not changed."""
+MOST_STAGED = 10_000
+LONGEST_ERROR = 4096
+"""Characters of an error. The rest is cut off."""
+LAST_EPOCH = 2**53
+"""The largest integer that every JSON parser keeps exactly."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a member has."""
+class MemberReport:
+    """The state of a member, for one source."""
 
     pod_uid: str
-    """Which pod of that name it is: a StatefulSet's next pod has the same name and an empty volume."""
+    """The pod's uid. The next pod of a StatefulSet has the same name, and an empty volume."""
     current: str | None = None
+    """The revision to which the link leads."""
     epoch: int = 0
-    """The last epoch whose directive it has carried out."""
+    """The epoch of the last directive that the member has carried out."""
     staged: tuple[str, ...] = ()
+    """The revisions on the volume."""
     error: str | None = None
     flipped_at: str | None = None
-    """When its link last moved, ISO 8601 with microseconds: by the pod's own clock, so compare it only with what the
-    same pod has written."""
+    """The time of the last flip, ISO 8601 with microseconds, by the pod's clock. Compare it only with other times of
+    the same pod."""
     heard: str = ""
-    """``serial`` of the last directive it got."""
+    """``serial`` of the last directive that the member has received."""
 
     @classmethod
-    def parse(cls, data: dict[str, Any]) -> Report:
-        """Raises ValueError or TypeError on anything but a report."""
-        report = cls(**{**_known(cls, data), "staged": tuple(data.get("staged", ()))})
-        if not (isinstance(report.pod_uid, str) and isinstance(report.epoch, int) and isinstance(report.heard, str)):
-            raise TypeError("pod_uid and heard are strings, epoch is a number")
-        if not isinstance(report.flipped_at, str | None):
-            raise TypeError("flipped_at is a string or null")
-        return report
+    def parse(cls, data: Any) -> MemberReport:  # noqa: ANN401 - whatever JSON holds
+        """Make a report from JSON. Raises ValueError if ``data`` is no report."""
+        known = _known(cls, data)
+        staged = known.get("staged", ())
+        if not isinstance(staged, list | tuple) or len(staged) > MOST_STAGED:
+            raise ValueError(f"staged is a list of at most {MOST_STAGED} revisions")
+        current, error, flipped_at = (known.get(name) for name in ("current", "error", "flipped_at"))
+        return cls(
+            pod_uid=_text("pod_uid", known.get("pod_uid")),
+            current=None if current is None else _revision("current", current),
+            epoch=_epoch(known.get("epoch", 0)),
+            staged=tuple(_revision("staged", each) for each in staged),
+            error=None if error is None else _text("error", error, longest=None)[:LONGEST_ERROR],
+            flipped_at=None if flipped_at is None else _time("flipped_at", flipped_at),
+            heard=_text("heard", known.get("heard", "")),
+        )
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,23 +65,23 @@ class Report:
 
 @dataclass(frozen=True)
 class Directive:
-    """What every member should have."""
+    """The state that every member should have, for one source."""
 
     serial: str = ""
-    """Changes whenever anything else here does."""
+    """Changes with every change of another field."""
     epoch: int = 0
     revision: str | None = None
-    """What ``current`` should be; None: leave it as it is."""
+    """The revision to which the link should lead; None: leave the link as it is."""
     settled: bool = True
-    """False while ``revision`` may still be taken back: no task starts on it until then."""
+    """Whether the publication of ``revision`` is settled. No task starts on an unsettled revision."""
     stage: tuple[str, ...] = ()
-    """What else should be on the volume, ready for a flip."""
+    """Further revisions to stage."""
     keep: tuple[str, ...] | None = None
-    """What must not be removed; None: remove nothing."""
+    """Revisions whose trees must stay on the volume; None: all must stay."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Directive:
-        """Raises ValueError, TypeError or KeyError on anything but a directive."""
+        """Make a directive from JSON. Raises ValueError, TypeError or KeyError if ``data`` is no directive."""
         stage, keep = tuple(data["stage"]), data["keep"]
         return cls(**{**_known(cls, data), "stage": stage, "keep": None if keep is None else tuple(keep)})
 
@@ -71,9 +89,32 @@ class Directive:
         return asdict(self)
 
 
-def _known(cls: type[Report | Directive], data: dict[str, Any]) -> dict[str, Any]:
-    """What this version knows of ``data``: a controller and its members are not replaced in one moment."""
+def _known(cls: type[MemberReport | Directive], data: dict[str, Any]) -> dict[str, Any]:
+    """The fields of ``data`` that this version has. During an upgrade the other side may be of another version."""
     if not isinstance(data, dict):
-        raise TypeError("an object is wanted")
+        raise ValueError("an object is wanted")
     known = {field.name for field in fields(cls)}
     return {key: value for key, value in data.items() if key in known}
+
+
+def _time(name: str, value: object) -> str:
+    datetime.fromisoformat(_text(name, value))  # raises ValueError
+    return str(value)
+
+
+def _text(name: str, value: object, *, longest: int | None = 100) -> str:
+    if not isinstance(value, str) or (longest is not None and len(value) > longest):
+        raise ValueError(f"{name} is a text of at most {longest} characters")
+    return value
+
+
+def _revision(name: str, value: object) -> str:
+    if not isinstance(value, str) or not REVISION.fullmatch(value):
+        raise ValueError(f"{name} has a full commit id")
+    return value
+
+
+def _epoch(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_EPOCH:
+        raise ValueError(f"epoch is a whole number from 0 to {LAST_EPOCH}")
+    return value

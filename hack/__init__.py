@@ -1,1 +1,1 @@
-"""What a person runs: the embedded node, images, secrets."""
+"""Programs for people: `operate` for instances on any cluster, `lab` for a cluster on this machine."""

@@ -1,4 +1,4 @@
-"""Says what is being done: a line per finished step, and a sign of life while a step is long."""
+"""Prints progress: a line for each finished step, and a sign of life during a long step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUIET = 5.0
-"""Seconds that a step may take before it says what it is doing, and between two such lines."""
+"""Seconds of a step before the first sign of life, and between two signs."""
 
 
 class Step:
-    """One step under way; loops inside it call ``tick`` as often as they like."""
+    """A running step. Loops inside it may call ``tick`` as often as they like."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -42,7 +42,7 @@ class Step:
 
 @contextmanager
 def step(title: str) -> Iterator[Step]:
-    """Time a step; set ``result`` on what is yielded to have it in the closing line."""
+    """Time a step, and print a line at its end. A ``result`` that is set on the yielded step is in that line."""
     current = Step(title)
     try:
         yield current

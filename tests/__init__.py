@@ -1,1 +1,1 @@
-"""A package, so that none of this name that others install comes before it."""
+"""Makes tests/ a package, so that an installed package named `tests` cannot come before it."""

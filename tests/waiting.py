@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for seconds."""
+"""Waits for conditions. No test waits for a fixed time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATIENCE = 60.0
 """Seconds; generous, because a busy machine is no defect."""
 
 
-def eventually(ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str) -> Any:  # noqa: ANN401
+def eventually(ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str) -> Any:
     """The first true answer of ``ask``; ``otherwise`` says more when none comes."""
     deadline = time.monotonic() + PATIENCE
     while not (answer := ask()):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings the metadata database to the image's version, then makes what lives in it. Every step may run again.
 set -euo pipefail
+rm -f /tmp/done # of a container that ran before in this pod
 
 port=${POSTGRES_PORT:-5432}
 echo "waiting for ${POSTGRES_HOST}:${port}"
@@ -18,7 +19,10 @@ with psycopg2.connect(url) as connection, connection.cursor() as cursor:
     cursor.execute(Path("/etc/migrate/grants.sql").read_text())
 PYTHON
 
-# A user that exists stays as it is. The api-server makes FAB's permissions at the same time: who is second fails, and
-# the Job is started again.
+# A user that exists stays as it is. The api-server makes FAB's permissions at the same time: the one that is second fails,
+# and its container is started again.
 airflow users create --username admin --role Admin --firstname Airflow --lastname Admin --email admin@example.org \
   --password="$(< /etc/airflow/secrets/admin-password)"
+
+touch /tmp/done
+exec sleep infinity

@@ -1,4 +1,4 @@
-"""Probe: does the gate answer? Each question has a process of its own there, so a long one delays this by nothing."""
+"""Probe: does the gate answer? The gate forks a process for each request, so a long request does not delay this one."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ TIMEOUT = 4.0
 
 
 def main() -> None:
-    """Exit with 0 if the gate at the socket that is named answers, else with 1 and one line."""
-    path = sys.argv[1]
+    """Exit with 0 if the gate answers at the socket that is named first, else with 1 and the fault in one line."""
+    name = sys.argv[1]
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(TIMEOUT)
         try:
-            connection.connect(path)
+            connection.connect(f"\0kube-airflow/{name}")  # as in gitsync/airflow/gate/place.py
             connection.sendall(b'{"do": "about"}\n')
             answered = connection.recv(1) == b"{"
         except OSError as error:
-            sys.exit(f"{path}: {error}")
-    sys.exit(None if answered else f"{path} does not answer")
+            sys.exit(f"the gate {name}: {error}")
+    sys.exit(None if answered else f"the gate {name} does not answer")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Prints the revisions that a migrated metadata database is at, as JSON: {table of the revision: revision}."""
+"""Prints the newest migration of Airflow and of its login, as JSON: {Alembic's version table: revision}.
+
+`wait.py` compares the metadata database with this output, which the image build keeps as a file.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
-# Airflow's own migrations, and those of its login, which come after and in a table of their own.
+# The migrations of Airflow's login (FAB) have a version table of their own.
 MIGRATIONS = {"alembic_version": "airflow", "alembic_version_fab": "airflow.providers.fab"}
 
 
 def head(package: str) -> str:
-    """Return the newest revision among the migrations that come with ``package``."""
+    """Return the newest revision among the migrations of ``package``."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit(f"{package} is not installed")

@@ -1,7 +1,8 @@
-"""Prepares an Airflow container's start: connection strings from password files, then waits for what they lead to.
+"""Prepares an Airflow container's start: writes connection strings, then waits for the servers behind them.
 
-`wait.py` renders and waits, `wait.py render` only renders. Airflow's own checks cost 8 s of CPU in each of a
-dozen pods that start together; this costs a tenth of a second, so it imports no more of Airflow than its drivers.
+`wait.py` does both, `wait.py render` only writes. The strings contain passwords from mounted Secrets. Airflow's own
+checks cost 8 s of CPU, in each of a dozen pods that start together. This costs 0.1 s, because it imports only the
+database and broker drivers.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ PAUSE = 0.5
 
 @dataclass(frozen=True)
 class Connection:
-    """One connection string: the password that it needs, where that comes from, and what the string looks like."""
+    """One connection string, and the password that it contains."""
 
     file: str
+    """The name of the file to write."""
     password: str
+    """The key of the Secret, which is also the name of the mounted file."""
     secret: str
+    """The Secret's name, for error messages."""
     url: str
+    """A template. Its fields are ``password`` and the names in `DEFAULTS`."""
     tls: str = ""
-    """What is added when POSTGRES_SSLMODE is set."""
+    """The rest of the template, added when POSTGRES_SSLMODE is set."""
 
 
 AIRFLOW = "{POSTGRES_AIRFLOW_USER}:{password}@{POSTGRES_HOST}:{POSTGRES_PORT}/{POSTGRES_AIRFLOW_DATABASE}"
@@ -51,24 +56,24 @@ CONNECTIONS = (
         url=f"postgresql+psycopg2://{AIRFLOW}",
         tls=LIBPQ_TLS,
     ),
-    Connection(  # its driver calls the mode otherwise, and takes the CA from the environment alone: PGSSLROOTCERT
+    Connection(  # asyncpg calls the mode `ssl`, and takes the CA only from the environment: PGSSLROOTCERT
         file="sql_alchemy_conn_async",
-        password="airflow-password",  # noqa: S106
-        secret="postgres",  # noqa: S106
+        password="airflow-password",  # noqa: S106 - the name of a key or a Secret
+        secret="postgres",  # noqa: S106 - the name of a key or a Secret
         url=f"postgresql+asyncpg://{AIRFLOW}",
         tls="?ssl={POSTGRES_SSLMODE}",
     ),
     Connection(
         file="result_backend",
-        password="celery-password",  # noqa: S106
-        secret="postgres",  # noqa: S106
+        password="celery-password",  # noqa: S106 - the name of a key or a Secret
+        secret="postgres",  # noqa: S106 - the name of a key or a Secret
         url=f"db+postgresql://{CELERY}",
         tls=LIBPQ_TLS,
     ),
     Connection(
         file="broker_url",
-        password="rabbitmq-password",  # noqa: S106
-        secret="rabbitmq",  # noqa: S106
+        password="rabbitmq-password",  # noqa: S106 - the name of a key or a Secret
+        secret="rabbitmq",  # noqa: S106 - the name of a key or a Secret
         url="{BROKER_SCHEME}://{BROKER_USER}:{password}@{BROKER_HOST}:{BROKER_PORT}/{BROKER_PATH}",
     ),
 )
@@ -87,23 +92,23 @@ DEFAULTS = {
     "BROKER_PORT": "5672",
     "BROKER_PATH": "/",
 }
-"""What a string is made of beside the password; a variable of that name in the environment says otherwise."""
+"""The fields of a connection string beside the password. An environment variable of the same name replaces a value."""
 
 
 class DeploymentError(Exception):
-    """A person must change the deployment: waiting does not help."""
+    """A person must change the deployment; waiting does not help. The message says what to change."""
 
 
 class NotYet(Exception):
-    """What we wait for is not there yet."""
+    """A server does not answer yet, or the schema is not migrated yet. Waiting helps."""
 
 
 def connection_string(connection: Connection, password: str, environment: Mapping[str, str]) -> str:
-    """Return the connection string, whatever characters the password is made of."""
+    """Return the connection string. The password may have any characters. Raises DeploymentError."""
     if not password:
         raise DeploymentError(
             f"{SECRETS / connection.password} is empty: set its key in the Secret '{connection.secret}' "
-            f"(hack/secrets makes one)"
+            f"(`hack/kube-airflow secrets` makes one)"
         )
     parts = {**DEFAULTS, **servers(environment)}
     template = connection.url + (connection.tls if parts["POSTGRES_SSLMODE"] else "")
@@ -115,7 +120,7 @@ def connection_string(connection: Connection, password: str, environment: Mappin
 
 
 def servers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what the environment says of servers; a pooler before PostgreSQL is asked in its place, in the cluster."""
+    """Return the environment's values for `DEFAULTS`. A pooler's address replaces PostgreSQL's, without TLS."""
     found = {name: environment[name] for name in DEFAULTS if environment.get(name)}
     if pooler := environment.get("POSTGRES_POOLER_HOST"):
         found |= {"POSTGRES_HOST": pooler, "POSTGRES_PORT": "5432", "POSTGRES_SSLMODE": ""}
@@ -123,14 +128,14 @@ def servers(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def render(secrets: Path, target: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Write a file for each password that is there; return the connection strings by the files' names."""
+    """Write a connection string for each mounted password. Return the strings by file name. Raises DeploymentError."""
     present = [each for each in CONNECTIONS if (secrets / each.password).is_file()]
     if not present:
         wanted = ", ".join(dict.fromkeys(f"{each.password} (Secret '{each.secret}')" for each in CONNECTIONS))
-        raise DeploymentError(f"no password in {secrets}: none of {wanted}; hack/secrets makes the Secrets")
+        raise DeploymentError(f"no password in {secrets}: none of {wanted}; `hack/kube-airflow secrets` makes them")
     rendered = {}
     for each in present:
-        # Editors and `kubectl create secret --from-file` leave a newline at the end that no password has.
+        # Editors and `kubectl create secret --from-file` leave a newline at the end, which is not part of the password.
         password = (secrets / each.password).read_text().rstrip("\n")
         rendered[each.file] = connection_string(each, password, environment)
         write_private(target / each.file, rendered[each.file])
@@ -138,7 +143,7 @@ def render(secrets: Path, target: Path, environment: Mapping[str, str]) -> dict[
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put ``text`` in place whole; nobody but us ever reads a part of it."""
+    """Replace ``path`` in one step by a file with ``text`` that only this user can read."""
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - a mode
@@ -147,33 +152,34 @@ def write_private(path: Path, text: str) -> None:
 
 
 def schema_difference(expected: Mapping[str, str], found: Mapping[str, str | None]) -> str | None:
-    """Return in words what keeps the schema from being the one that this image knows, if anything does."""
+    """Return in words how the schema differs from this image's, or None. Both arguments: version table to revision."""
     for table, revision in expected.items():
         if found.get(table) is None:
-            return f"the schema is not there yet ({table}): the migrate Job makes it"
+            return f"the schema is not there yet ({table}): the pod migrate makes it"
         if found[table] != revision:
-            return f"the schema is at {found[table]}, this image needs {revision} ({table}): the migrate Job migrates"
+            return f"the schema is at {found[table]}, this image needs {revision} ({table}): the pod migrate migrates"
     return None
 
 
 def check_schema(sql_alchemy_conn: str) -> None:
-    """Raise unless the metadata database is migrated to what this image knows."""
+    """Raise NotYet unless the metadata database has this image's schema."""
     expected = json.loads(SCHEMA.read_text())
     found: dict[str, str | None] = {}
     for table in expected:
         (exists,) = first_row(sql_alchemy_conn, f"select to_regclass('{table}') is not null")
-        found[table] = first_row(sql_alchemy_conn, f"select max(version_num) from {table}")[0] if exists else None  # noqa: S608
+        newest = f"select max(version_num) from {table}"  # noqa: S608 - the tables are those of the image
+        found[table] = first_row(sql_alchemy_conn, newest)[0] if exists else None
     if difference := schema_difference(expected, found):
         raise NotYet(difference)
 
 
 def check_results(result_backend: str) -> None:
-    """Raise unless the database for results answers."""
+    """Raise NotYet unless the database for task results answers."""
     first_row(result_backend, "select 1")
 
 
 def check_broker(broker_url: str) -> None:
-    """Raise unless the broker lets us in."""
+    """Raise NotYet unless the broker accepts the login."""
     from kombu import Connection  # noqa: PLC0415 - half of the pods have no use for it, and it costs more than the rest
 
     with Connection(broker_url, connect_timeout=5, ssl=broker_tls(broker_url, os.environ)) as broker:
@@ -184,7 +190,7 @@ def check_broker(broker_url: str) -> None:
 
 
 def broker_tls(broker_url: str, environment: Mapping[str, str]) -> dict[str, Any] | bool:
-    """Return what Airflow makes of its settings for TLS to the broker, in the spelling of the broker's driver."""
+    """Return Kombu's ``ssl`` argument as Airflow makes it from its settings: options of the driver, or False."""
     if environment.get("AIRFLOW__CELERY__SSL_ACTIVE", "").lower() != "true":
         return False
     prefix = "ssl_" if broker_url.startswith("redis") else ""
@@ -200,7 +206,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
 
 
 def first_row(url: str, query: str) -> tuple[Any, ...]:
-    """Return the first row of ``query``; ``url`` is a connection string in SQLAlchemy's or Celery's spelling."""
+    """Return the first row of ``query``. ``url`` is in SQLAlchemy's or Celery's spelling. Raises NotYet."""
     import psycopg2  # noqa: PLC0415 - Flower has no use for it
 
     plain = url.removeprefix("db+").replace("postgresql+psycopg2:", "postgresql:", 1)
@@ -214,12 +220,12 @@ def first_row(url: str, query: str) -> tuple[Any, ...]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says without its line breaks, or what it is if it says nothing."""
+    """Return an error's message in one line; if it is empty, the name of the error's class."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def wait(rendered: Mapping[str, str]) -> None:
-    """Return when everything is there; say what is missing whenever that changes."""
+    """Return when everything answers. Print what is missing whenever that changes."""
     said = None
     while missing := first_missing(rendered):
         if missing != said:
@@ -230,7 +236,7 @@ def wait(rendered: Mapping[str, str]) -> None:
 
 
 def first_missing(rendered: Mapping[str, str]) -> str | None:
-    """Return in words what is not there yet, if anything."""
+    """Return in words the first server that does not answer yet, or None."""
     try:
         for file, check in CHECKS.items():
             if file in rendered:
@@ -241,7 +247,7 @@ def first_missing(rendered: Mapping[str, str]) -> str | None:
 
 
 def main(arguments: list[str]) -> None:
-    """Render, and wait unless told not to."""
+    """Write the connection strings, and wait unless the argument is ``render``."""
     if arguments not in ([], ["render"]):
         raise SystemExit("usage: wait.py [render]")
     try:

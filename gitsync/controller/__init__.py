@@ -1,1 +1,1 @@
-"""The one process that fetches, decides and publishes."""
+"""The controller: the one process that fetches, decides and publishes."""

@@ -1,4 +1,4 @@
-"""Says what happens to a source: log line, Event and metric together, once for each thing that happens."""
+"""Announces what happens to a source: one log line, Event, notice and metric for each occurrence."""
 
 from __future__ import annotations
 
@@ -9,41 +9,45 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from gitsync import metrics
-from gitsync.decide import Action
+from gitsync.airflow.plain import printable
 from gitsync.notify.notice import Kind, Notice
+from gitsync.revision import short
+from gitsync.rules.decide import Action, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitsync.controller.record import Record
-    from gitsync.decide import Decision, Facts, Member
+    from gitsync.rules.decide import Decision, Facts
 
 log = logging.getLogger(__name__)
 
-MEMBER_STATES = ("reporting", "silent", "fenced")
+STATES = {
+    Condition.FENCED: "fenced",
+    Condition.SILENT: "silent",
+    Condition.FAILING: "reporting",
+    Condition.REPORTING: "reporting",
+}
+"""Each condition's label in the metric of members. A member that reports an error counts as reporting."""
 REPEAT_SECONDS = 60.0
-"""At the soonest it is said again that a candidate is deferred, when it is other runs that do it."""
+"""Shortest time between two Events for one deferral. A second Event names other runs that block now."""
 
 
 def now() -> str:
-    """For people; nothing is decided by it."""
+    """The current time, ISO 8601. For people only; nothing is decided by it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def short(revision: str | None) -> str:
-    return (revision or "nothing")[:12]
-
-
 def _nobody(_notice: Notice) -> None:
-    """Nobody else is told."""
+    """Drop the notice, because no receiver is configured."""
 
 
 class Announcer:
-    """For one source. ``event`` makes a Kubernetes Event, ``tell`` tells everyone else."""
+    """Announces for one source. ``event`` makes a Kubernetes Event, ``tell`` sends a notice to the receivers."""
 
     def __init__(self, source: str, event: Callable[..., None], tell: Callable[[Notice], None] = _nobody) -> None:
         self._source = source
-        self._event = event
+        self._make_event = event
         self._tell = tell
         self._said: tuple[Action, str | None, bool] | None = None
         self._named: frozenset[tuple[str, str]] = frozenset()
@@ -60,8 +64,8 @@ class Announcer:
         waited = time.monotonic() - self._deferred_from if self._deferred_from else 0.0
         metrics.BLOCKING_RUNS.labels(self._source).set(len(decision.blocking))
         metrics.DEFERRED_SECONDS.labels(self._source).set(waited)
-        states = Counter(_state(member) for member in facts.members)
-        for state in MEMBER_STATES:
+        states = Counter(STATES[member.condition] for member in facts.members)
+        for state in {*STATES.values()}:
             metrics.MEMBERS.labels(self._source, state).set(states[state])
         said = (decision.action, facts.candidate, decision.passing)
         if deferred and (said != self._said or self._named_have_ended(decision)):
@@ -69,7 +73,7 @@ class Announcer:
         self._said = said
 
     def _named_have_ended(self, decision: Decision) -> bool:
-        """None of the runs that were named still blocks, but others do."""
+        """Whether none of the runs in the last Event still blocks, but others do."""
         others = bool(decision.blocking) and self._named.isdisjoint(_runs(decision))
         return others and time.monotonic() - self._named_at >= REPEAT_SECONDS
 
@@ -79,11 +83,20 @@ class Announcer:
         if decision.passing:
             return
         self._event("Deferred", f"{self._source} {short(candidate)}: {decision.reason}")
-        runs = tuple(f"{run.dag_id} {run.run_id}" for run in decision.blocking)
+        runs = tuple(printable(f"{run.dag_id} {run.run_id}") for run in decision.blocking)
         self._notice(Kind.DEFERRED, candidate, decision.reason, runs=runs)
 
-    def _notice(self, kind: Kind, revision: str | None, message: str = "", **more: Any) -> None:  # noqa: ANN401
-        self._tell(Notice(kind=kind, source=self._source, revision=revision, message=message, **more))
+    def _event(self, reason: str, message: str, **more: bool) -> None:
+        self._make_event(reason, printable(message), **more)
+
+    def _notice(
+        self,
+        kind: Kind,
+        revision: str | None,
+        message: str = "",
+        **more: Any,  # noqa: ANN401 - fields of Notice
+    ) -> None:
+        self._tell(Notice(kind=kind, source=self._source, revision=revision, message=printable(message), **more))
 
     def published(self, record: Record) -> None:
         metrics.PUBLICATIONS.labels(self._source, "published").inc()
@@ -140,7 +153,3 @@ class Announcer:
 
 def _runs(decision: Decision) -> frozenset[tuple[str, str]]:
     return frozenset((run.dag_id, run.run_id) for run in decision.blocking)
-
-
-def _state(member: Member) -> str:
-    return "fenced" if member.fenced else "silent" if member.silent else "reporting"

@@ -1,11 +1,11 @@
-"""A revision that has passed every check, and what it would change."""
+"""A candidate: a revision that has passed every check, with its impact."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitsync.decide import Impact
+from gitsync.rules.decide import Impact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 class Candidate:
     revision: str
     base: str | None
-    """What its impact was measured against."""
+    """The revision with which it was compared."""
     impact: Impact = Impact()
     why: str = ""
-    """What it touches, in a sentence."""
+    """The number of touched DAG files and the causes, in a sentence."""
     restarts: Mapping[str, str] = field(default_factory=dict)
-    """Component: why it must restart to see the new code."""
+    """The components that must restart to see the new code, each with the reason."""
+    opaque: Mapping[str, str] = field(default_factory=dict)
+    """Files that the analysis could not read within its limits, each with the reason."""

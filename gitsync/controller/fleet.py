@@ -1,4 +1,4 @@
-"""The members as the controller knows them: their last reports, and what they are all told."""
+"""The members: their last reports, and the directive for all of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitsync.decide import Member
-from gitsync.protocol import Directive, Report
+from gitsync.protocol import Directive, MemberReport
+from gitsync.rules.decide import Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,33 +22,36 @@ class Pod:
     name: str
     uid: str
     runs_airflow: bool
-    """A container beside the sidecar has been started, so its tree may be in use."""
+    """Whether a container beside the sidecar has ever started. If so, Airflow may be reading the tree."""
     leaving: bool
-    """It is being deleted."""
+    """Whether the pod is being deleted."""
     member: bool = True
-    """It carries a sidecar."""
+    """Whether the pod has a sidecar."""
     component: str = ""
-    """Which component of the stack it is, such as ``worker``."""
+    """The pod's component, such as ``worker``."""
     ready: bool = True
 
 
 @dataclass(frozen=True)
 class _Heard:
-    report: Report
+    report: MemberReport
     at: float
 
 
 class Fleet:
-    """Thread-safe: the server's thread brings reports, the controller's thread reads and directs."""
+    """The members of one source. Thread-safe: the server's thread brings reports, the controller's thread directs."""
 
     def __init__(self, *, silent_after: float, fence_after: float | None = None) -> None:
         self._silent_after = silent_after
         self._fence_after = fence_after
         self._boot = uuid.uuid4().hex[:8]
         self._serial = 0
-        self._heard: dict[str, _Heard] = {}
+        self._heard: dict[tuple[str, str], _Heard] = {}
+        """The last report of each pod, by name and uid. A report under a false name needs only the members' token."""
         self._seen: dict[tuple[str, str], float] = {}
+        self._uids: dict[str, str] = {}
         self._directive = Directive(serial=self._boot)
+        self._lent: frozenset[str] = frozenset()
         self._changed = threading.Condition()
         self.on_directive: Callable[[], object] = lambda: None
         """Called after every change of the directive, from the controller's thread."""
@@ -59,7 +62,7 @@ class Fleet:
             return self._directive
 
     def direct(self, wanted: Directive) -> None:
-        """Tell every member; nothing happens when they have been told the same."""
+        """Make ``wanted`` the directive for all members. The same directive again has no effect."""
         with self._changed:
             if replace(wanted, serial=self._directive.serial) == self._directive:
                 return
@@ -67,31 +70,50 @@ class Fleet:
             self._directive = replace(wanted, serial=f"{self._boot}-{self._serial}")
         self.on_directive()
 
-    def report(self, pod: str, report: Report) -> None:
+    @property
+    def offered(self) -> frozenset[str]:
+        """The revisions that members may fetch: those of the directive, and those of `offer`.
+
+        The controller's repository also has refused revisions, and revisions that an operator has had explained.
+        """
         with self._changed:
-            self._heard[pod] = _Heard(report, time.monotonic())
+            told = self._directive
+            return (
+                frozenset((*([told.revision] if told.revision else ()), *told.stage, *(told.keep or ()))) | self._lent
+            )
+
+    def offer(self, revision: str) -> None:
+        """Let members also fetch ``revision``, for a run that needs it long after its publication."""
+        with self._changed:
+            self._lent |= {revision}
+
+    def report(self, pod: str, report: MemberReport) -> None:
+        with self._changed:
+            self._heard[pod, report.pod_uid] = _Heard(report, time.monotonic())
             self._changed.notify_all()
 
     def see(self, pods: Iterable[Pod]) -> None:
-        """Forget the pods that are gone, and note since when each has been there."""
+        """Forget pods that are gone, and note when each pod was first seen."""
+        pods = tuple(pods)
         present = {(pod.name, pod.uid) for pod in pods}
         with self._changed:
             now = time.monotonic()
             self._seen = {pod: self._seen.get(pod, now) for pod in present}
-            self._heard = {
-                name: heard for name, heard in self._heard.items() if (name, heard.report.pod_uid) in present
-            }
+            self._uids = {pod.name: pod.uid for pod in pods}
+            self._heard = {pod: heard for pod, heard in self._heard.items() if pod in present}
 
     def members(self, pods: Iterable[Pod], candidate: str | None) -> tuple[Member, ...]:
-        """One member for each pod that has reported or whose Airflow may be reading a tree."""
+        """The members: pods that have reported, and pods in which Airflow may be reading a tree."""
+        pods = tuple(pods)
         with self._changed:
             heard, now = dict(self._heard), time.monotonic()
-        found = (self._member(pod, heard.get(pod.name), candidate, now) for pod in pods if pod.member)
+            self._uids |= {pod.name: pod.uid for pod in pods}
+        found = (self._member(pod, heard.get((pod.name, pod.uid)), candidate, now) for pod in pods if pod.member)
         return tuple(sorted(member for member in found if member is not None))
 
     def _member(self, pod: Pod, heard: _Heard | None, candidate: str | None, now: float) -> Member | None:
-        if heard is None or heard.report.pod_uid != pod.uid:
-            # It starts from the committed revision as soon as it reports; nothing in it reads a tree before that.
+        if heard is None:
+            # A pod without a report starts with the committed revision. It is a member only if Airflow runs already.
             fenced = self._is_fenced(pod, now - self._seen.get((pod.name, pod.uid), now))
             return Member(pod.name, None, False, True, fenced=fenced) if pod.runs_airflow and not pod.leaving else None
         silence = now - heard.at
@@ -101,23 +123,23 @@ class Fleet:
         return Member(pod.name, report.current, candidate in report.staged, silent, report.error, fenced)
 
     def _is_fenced(self, pod: Pod, silence: float) -> bool:
-        """Kubernetes sends it nothing, and its tasks ask its own sidecar for their revision."""
+        """Whether the pod is fenced. It then gets no requests, and its tasks ask its own sidecar for their revision."""
         return self._fence_after is not None and silence > self._fence_after and not pod.ready
 
     def flipped_at(self, pods: Iterable[Pod], component: str) -> tuple[str, ...]:
-        """When the links of a component's pods last moved, each by its own pod's clock."""
-        names = {pod.name for pod in pods if pod.component == component and not pod.leaving}
+        """The times of the last flip in a component's pods, each by the pod's own clock."""
+        wanted = {(pod.name, pod.uid) for pod in pods if pod.component == component and not pod.leaving}
         with self._changed:
-            times = [heard.report.flipped_at for name, heard in self._heard.items() if name in names]
+            times = [heard.report.flipped_at for pod, heard in self._heard.items() if pod in wanted]
         return tuple(time for time in times if time is not None)
 
     def highest_epoch(self) -> int:
-        """The last epoch that any member has carried out."""
+        """The highest epoch that a member has carried out."""
         with self._changed:
             return max((heard.report.epoch for heard in self._heard.values()), default=0)
 
     def wait_until_at(self, directive: Directive, names: Iterable[str], timeout: float) -> frozenset[str]:
-        """Wait until all ``names`` have carried ``directive`` out; those that have not after ``timeout`` seconds."""
+        """Wait up to ``timeout`` seconds until ``names`` have carried out ``directive``. Give those that have not."""
         wanted = frozenset(names)
         with self._changed:
             self._changed.wait_for(lambda: not self._behind(directive, wanted), timeout)
@@ -127,5 +149,6 @@ class Fleet:
         return frozenset(name for name in names if not self._is_at(name, directive))
 
     def _is_at(self, name: str, directive: Directive) -> bool:
-        heard = self._heard.get(name)
+        # The uid must match, because a report may have this pod's name and come from another pod.
+        heard = self._heard.get((name, self._uids.get(name, "")))
         return heard is not None and (heard.report.epoch, heard.report.current) == (directive.epoch, directive.revision)

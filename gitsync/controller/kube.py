@@ -1,4 +1,4 @@
-"""Kubernetes: the Lease, the record of what is published, the members' pods, Events."""
+"""Kubernetes: the Lease, the ConfigMap with the record, the instance's pods, Events, restarts."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ log = logging.getLogger(__name__)
 REQUEST_SECONDS = 10
 LEASE_SECONDS = 15
 RENEW_WITHIN = 10
-"""Shorter than the Lease by more than any clock drift: we stop leading before another may start."""
+"""Time without a renewal after which this replica stops leading. The Lease lasts longer, by more than any clock drift,
+so no other replica leads yet."""
 RETRY_SECONDS = 2
 _CONFLICT = 409
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Which pod this is and which objects are ours, from the manifests."""
+    """The names of this pod and of this instance's objects, as the manifests set them."""
 
     pod: str
     pod_uid: str
@@ -61,14 +62,14 @@ class Identity:
 
     @property
     def holder(self) -> str:
-        """Our name in the Lease; carries the address at which other replicas reach us."""
+        """This replica's name in the Lease. It contains the address for requests from other replicas."""
         return f"{self.pod}@{self.pod_ip}"
 
 
 class _Client(kubernetes.client.ApiClient):
-    """A client none of whose requests can hang: the library has no such setting."""
+    """A client with a time limit on every request; the library has no setting for that."""
 
-    def call_api(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def call_api(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the library passes
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or REQUEST_SECONDS
         return super().call_api(*args, **kwargs)  # type: ignore[misc] # missing in the stubs
 
@@ -84,7 +85,7 @@ def _explained(what: str) -> Iterator[None]:
 
 
 def connect() -> _Client:
-    """A client for the cluster that this pod runs in."""
+    """A client for the cluster in which this pod runs. Raises SettingsError outside a cluster."""
     configuration = kubernetes.client.Configuration()
     try:
         kubernetes.config.load_incluster_config(configuration)
@@ -105,7 +106,7 @@ class Leadership(threading.Thread):
         self._renewed = float("-inf")
         self._ended = threading.Event()
         self.term = 0
-        """Grows each time we begin to lead: what was known in an earlier term may be out of date."""
+        """Grows each time this replica begins to lead. Knowledge from an earlier term may be outdated."""
 
     @property
     def held(self) -> bool:
@@ -113,7 +114,7 @@ class Leadership(threading.Thread):
 
     @property
     def leader_ip(self) -> str | None:
-        """The address of the replica that leads, if one does."""
+        """The IP address of the replica that leads, or None."""
         record = self._election.observed_record
         return record.holder_identity.rpartition("@")[2] or None if record and record.holder_identity else None
 
@@ -122,7 +123,7 @@ class Leadership(threading.Thread):
             pass
 
     def _renew(self) -> bool:
-        asked = time.monotonic()  # before the request: the Lease counts from when it was written
+        asked = time.monotonic()  # before the request, so that this replica never believes longer than the Lease lasts
         try:
             renewed = bool(self._election.try_acquire_or_renew())
         except (ApiException, HTTPError) as error:
@@ -134,7 +135,7 @@ class Leadership(threading.Thread):
         return renewed
 
     def release(self) -> None:
-        """Give the Lease up, so that another replica leads at once."""
+        """Give up the Lease, so that another replica leads at once."""
         self._ended.set()
         self.join(REQUEST_SECONDS)
         if self.held:
@@ -145,7 +146,7 @@ class Leadership(threading.Thread):
 
 
 class Cluster:
-    """Our objects in our namespace."""
+    """The instance's objects in its namespace. Methods raise ClusterError, except `event`."""
 
     def __init__(self, client: _Client, identity: Identity) -> None:
         self._core = kubernetes.client.CoreV1Api(client)
@@ -154,7 +155,7 @@ class Cluster:
         self._version: str | None = None
 
     def take_over(self, sources: Iterable[str]) -> dict[str, Record]:
-        """Read the records and rewrite them as ours: from now on an earlier leader's writes fail."""
+        """Read the records, and rewrite them in this replica's name. From then on an earlier leader's writes fail."""
         with _explained(f"read the ConfigMap {self._identity.state}"):
             found: Any = self._core.read_namespaced_config_map(self._identity.state, self._identity.namespace)
         self._version = found.metadata.resource_version
@@ -163,7 +164,7 @@ class Cluster:
         return self._write(records)
 
     def write(self, source: str, record: Record) -> Record:
-        """Replace the record if nobody else has since we last wrote it; Superseded if somebody has."""
+        """Replace the record. Raises Superseded if another controller has written it since this one did."""
         return self._write({source: record})[source]
 
     def _write(self, records: Mapping[str, Record]) -> dict[str, Record]:
@@ -190,9 +191,10 @@ class Cluster:
         return tuple(_pod(item) for item in found.items if item.status.phase not in ("Succeeded", "Failed"))
 
     def rollout_restart(self, components: Iterable[str]) -> tuple[str, ...]:
-        """Roll the workloads of these components, such as ``worker``, as `kubectl rollout restart` does.
+        """Restart the workloads of these components, such as ``worker``, as `kubectl rollout restart` does.
 
-        Each pod ends as its workload says: workers warmly. Gives their names; needs the component gitsync-restart.
+        Each pod ends as its workload says; workers finish their tasks. Gives the workloads' names. It needs the rights
+        of the component gitsync-restart.
         """
         selector = (
             f"kube-airflow/instance={self._identity.instance},app.kubernetes.io/component in ({','.join(components)})"
@@ -212,7 +214,7 @@ class Cluster:
         return tuple(sorted(restarted))
 
     def event(self, reason: str, message: str, *, warning: bool = False) -> None:
-        """Tell whoever looks at our pod; losing an Event is not an error."""
+        """Make an Event on the controller's pod. A failure is only logged."""
         now = datetime.now(UTC)
         reference = {
             "apiVersion": "v1", "kind": "Pod", "name": self._identity.pod,
@@ -236,7 +238,7 @@ class Cluster:
 
 
 def _pod(item: Any) -> Pod:  # noqa: ANN401 - the client has no types
-    # A container that has run before may be started again at any moment, without asking the sidecar.
+    # The kubelet may restart a container at any moment, without waiting for the sidecar. So one that has run counts.
     statuses = item.status.container_statuses or []
     labels = item.metadata.labels or {}
     return Pod(

@@ -1,4 +1,7 @@
-"""The commit point and the flip: all members or none, whoever leads and whatever crashes."""
+"""The commit and the flip of a publication: all members flip, or none.
+
+Every step is written into the record first. So after a crash the next leader knows the step, and finishes or undoes it.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +27,21 @@ log = logging.getLogger(__name__)
 
 
 class FlipFailed(GitSyncError):
-    """A member did not follow in time; all others are back where they were."""
+    """A member did not flip in time, or the hold was lost. All members are told to go back."""
 
 
 @dataclass(kw_only=True)
 class Ledger:
-    """Writes what is published and has the members follow it. Used by the controller's thread only."""
+    """Writes the record, and directs the members. Only the controller's thread uses it."""
 
     source: str
     fleet: Fleet
     cluster: Cluster
     announcer: Announcer
     within: float
-    """Seconds that members have to flip."""
+    """Seconds in which every member must flip."""
     record: Record | None = None
-    """What is published, as we last wrote it; None while that is not known to be the truth."""
+    """The record as this controller last wrote it; None if this controller does not lead."""
 
     @property
     def ours(self) -> Record:
@@ -47,33 +50,33 @@ class Ledger:
         return self.record
 
     def adopt(self, record: Record) -> None:
-        """Go on from what the cluster has; no earlier leader can commit any more."""
+        """Take over from an earlier leader, which can no longer commit."""
         self.record = record
-        # What we told members in an earlier term may be out of date, and what was interrupted may be undone.
+        # This controller's directive from an earlier term may be outdated. An interrupted publication may be undone.
         self.fleet.direct(_directive(record) if record.phase is Phase.PUBLISHED else Directive())
         log.info("leading", extra={"source": self.source, "epoch": record.epoch, "revision": record.revision})
 
     def amend(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Record
-        """Change what the record says beside the publication."""
+        """Change fields of the record beside the publication, such as the orders."""
         self._write(replace(self.ours, **changes))
 
     def publish(self, candidate: str, members: Collection[str], confirm: Confirm) -> None:
-        """Commit ``candidate`` as the next epoch, then flip. Raises FlipFailed when that was taken back.
+        """Commit ``candidate`` as the next epoch, and flip. Raises FlipFailed if the publication was taken back.
 
-        ``confirm`` raises when the hold has been lost meanwhile.
+        ``confirm`` raises DatabaseError if the hold has been lost.
         """
-        # A record that was deleted starts anew; members obey no epoch below the last that they have carried out.
+        # If somebody has deleted the record, its epoch starts at 0 again, and members would ignore it.
         record = replace(self.ours, epoch=max(self.ours.epoch, self.fleet.highest_epoch()))
-        # The commit point. Before it nothing has happened; after it whoever leads finishes or undoes the publication.
+        # The commit. A crash before it changes nothing. After a later crash the next leader finishes or undoes it.
         self._write(record.following(candidate, Phase.FLIPPING))
         self.finish(members, confirm)
 
     def finish(self, members: Collection[str], confirm: Confirm) -> None:
-        """Flip all members to what is committed; when one does not follow, or the hold is lost, flip them back."""
+        """Flip all members to the committed revision. If one does not follow, or the hold is lost, flip them back."""
         behind = self._flip(members)
         why = f"{', '.join(sorted(behind))} did not follow within {self.within:.0f} s" if behind else _lost(confirm)
         if why is not None and self.ours.previous is not None:
-            # Those that do not answer now would only lengthen the hold; they hear it when they answer again.
+            # Waiting for a silent member would only lengthen the hold. It gets the directive with its next report.
             self.undo({*members} - behind, why)
             raise FlipFailed(why)
         self._settle(self.ours.published(now()))
@@ -86,12 +89,12 @@ class Ledger:
         self.finish_undoing(members)
 
     def finish_undoing(self, members: Collection[str]) -> None:
-        # One that does not follow starts no task on what is taken back: its tree is not settled.
+        # A member that does not follow has an unsettled tree, so it starts no task on the revision taken back.
         self._flip(members)
         self._settle(replace(self.ours, phase=Phase.PUBLISHED, at=now()))
 
     def _flip(self, members: Collection[str]) -> frozenset[str]:
-        """Those that have not followed in time."""
+        """Direct all members to the record's revision. Give the members that have not flipped in time."""
         wanted = _directive(self.ours)
         self.fleet.direct(wanted)
         return self.fleet.wait_until_at(wanted, members, self.within)
@@ -104,7 +107,7 @@ class Ledger:
         try:
             self.record = self.cluster.write(self.source, record)
         except ClusterError:
-            # Whether it was written is not known: the next tick reads what is true and goes on from there.
+            # The write may have succeeded or not. The next turn reads the record, and goes on from there.
             self.record = None
             raise
 
@@ -117,6 +120,6 @@ def _lost(confirm: Confirm) -> str | None:
     try:
         confirm()
     except DatabaseError as error:
-        # Tasks may have started on pods that had not flipped yet.
+        # Without the hold, tasks may have started on pods that had not flipped yet.
         return f"the hold was lost: {error}"
     return None

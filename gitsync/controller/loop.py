@@ -1,4 +1,4 @@
-"""The controller: while it holds the Lease it looks at the remotes and publishes; it stands by otherwise."""
+"""The main loop. While this replica holds the Lease, it fetches and publishes; otherwise it stands by."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitsync.controller.kube import Cluster, Identity, Leadership
-    from gitsync.controller.orders import Verb
     from gitsync.controller.pipeline import Pipeline
+    from gitsync.rules.orders import Order
 
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 5.0
 BUSY_SECONDS = 0.5
-"""Between decisions while a candidate waits: an update is live this soon after the last run ends."""
+"""Pause between decisions while a candidate waits. It bounds the delay after the last blocking run ends."""
 STUCK_SECONDS = 600.0
-"""A main loop that has not come round for so long is dead: no step of it may take longer."""
+"""Time without a turn of the main loop after which the process counts as dead. No step takes longer."""
 ORDER_SECONDS = 30.0
 
 
 class Controller:
-    """Owns the main loop; everything else reacts to it."""
+    """Runs the main loop over all sources."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Controller:
         self._status: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT. SIGHUP makes all sources look at their remotes."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note_signal)
         self.leadership.start()
@@ -74,7 +74,7 @@ class Controller:
     # -- from any thread ---------------------------------------------------------------------------------------------
 
     def look(self, name: str | None = None) -> None:
-        """Look at one remote, or at all, now."""
+        """Make the source ``name``, or all sources, look at the remote now. Raises UnknownSource."""
         for pipeline in self.pipelines.values() if name is None else [self.pipeline(name)]:
             pipeline.source.look_soon()
 
@@ -85,11 +85,14 @@ class Controller:
             known = ", ".join(sorted(self.pipelines))
             raise UnknownSource(f"no source is called {name!r}; there are: {known}") from None
 
-    def order(self, name: str, verb: Verb, argument: str | None, who: str) -> dict[str, Any]:
-        """Have the main loop carry out an operator's order, and wait for that."""
+    def order(self, name: str, order: Order, argument: str | None, who: str) -> dict[str, Any]:
+        """Pass an operator's order to the main loop, and wait for the result: the source's status.
+
+        Raises UnknownSource, OrderRefused and ClusterError.
+        """
         pipeline = self.pipeline(name)
         answer: Future[dict[str, Any]] = Future()
-        self._orders.put((lambda: pipeline.order(verb, argument, who), answer))
+        self._orders.put((lambda: pipeline.order(order, argument, who), answer))
         self.wake()
         try:
             return answer.result(ORDER_SECONDS)
@@ -104,11 +107,19 @@ class Controller:
 
     @property
     def alive(self) -> bool:
-        return time.monotonic() - self._ticked < STUCK_SECONDS
+        """Whether the main loop and the threads of all sources run."""
+        ended = any(pipeline.source.ended for pipeline in self.pipelines.values())
+        return time.monotonic() - self._ticked < STUCK_SECONDS and not ended
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """The reason of the last failure, by source. Sources that work are missing."""
+        sources = (pipeline.source for pipeline in self.pipelines.values())
+        return {source.settings.name: trouble.reason for source in sources if (trouble := source.trouble)}
 
     @property
     def in_charge(self) -> bool:
-        """We lead, and what we know of the records is of this term."""
+        """Whether this replica leads and has read the records in this term."""
         leadership, pipelines = self.leadership, self.pipelines.values()
         known = all(pipeline.ledger.record is not None for pipeline in pipelines)
         return leadership.held and leadership.term == self._term and known
@@ -166,7 +177,7 @@ class Controller:
                 answer.set_result(order())
             except Exception as error:
                 answer.set_exception(error)
-            self._wake.set()  # what was ordered is acted on at once
+            self._wake.set()  # the next turn acts on the order at once
 
     def _rest(self) -> None:
         busy = not self.in_charge or any(pipeline.waiting for pipeline in self.pipelines.values())

@@ -1,4 +1,4 @@
-"""How long things have lasted, counted by this process's own steady clock: no two hosts' clocks are compared."""
+"""Counts how long deferrals and frozen runs have lasted, by this process's monotonic clock alone."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitsync.decide import BlockingRun
+    from gitsync.rules.decide import BlockingRun
 
 SAVED_EVERY = 30.0
-"""Seconds of waiting that a restart may forget."""
+"""Seconds of waiting between two writes to the record. A restart forgets at most so much."""
 
 
 @dataclass
 class Patience:
-    """How long runs have deferred a candidate, and how long each frozen run has been seen frozen."""
+    """Counts how long runs have deferred a candidate, and how long each frozen run has been frozen."""
 
     clock: Callable[[], float] = time.monotonic
     waited: float = 0.0
-    """Seconds, beyond what the record has saved."""
+    """Seconds that are not in the record yet."""
     _counted: float | None = None
     _frozen_since: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def count(self, *, deferred_by_runs: bool) -> None:
-        """Called at each decision; the time since the last one counts when both were deferred by runs."""
+        """To be called at each decision. The time since the last call counts if runs deferred both decisions."""
         now = self.clock()
         if deferred_by_runs and self._counted is not None:
             self.waited += now - self._counted
@@ -36,14 +36,14 @@ class Patience:
         self.waited, self._counted = 0.0, None
 
     def unsaved(self, saved: float) -> float | None:
-        """What the record should say, once that is worth a write; from then on the record counts it."""
+        """The total to write into the record, which has ``saved`` seconds; None if a write is not due yet."""
         if self.waited < SAVED_EVERY:
             return None
         total, self.waited = saved + self.waited, 0.0
         return total
 
     def with_runs(self, runs: tuple[BlockingRun, ...]) -> tuple[BlockingRun, ...]:
-        """``runs`` with how long each frozen one has been seen so; one that moved in between starts anew."""
+        """``runs``, with the time for which each has been frozen. A run that moved in between starts at 0 again."""
         now = self.clock()
         frozen = {(run.dag_id, run.run_id) for run in runs if run.frozen}
         self._frozen_since = {key: self._frozen_since.get(key, now) for key in frozen}

@@ -1,4 +1,4 @@
-"""One source, from the remote to the pods."""
+"""The pipeline of one source, from the remote to the pods: connects the source, the publisher and the members."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gitsync.controller import status
-from gitsync.controller.orders import Verb, ordered
 from gitsync.controller.record import Restart
 from gitsync.controller.source import Wanted
-from gitsync.decide import decide
 from gitsync.errors import ClusterError
+from gitsync.rules.decide import decide
+from gitsync.rules.orders import Given
 
 if TYPE_CHECKING:
     from gitsync.controller.announce import Announcer
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
     from gitsync.controller.publisher import Publisher
     from gitsync.controller.source import Source
     from gitsync.notify.notifier import Notifier
+    from gitsync.rules.orders import Order
 
 LAST_WORDS_SECONDS = 5.0
-"""How long receivers may take at the end; the kubelet allows 30 for everything."""
+"""Longest time to send the last notices at the end. The kubelet kills the pod after 30 s."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
 class Pipeline:
-    """Used by the controller's thread, except where a method says otherwise."""
+    """Connects the parts of one source. Only the controller's thread uses it, unless a method says otherwise."""
 
     source: Source
     fleet: Fleet
@@ -41,7 +42,7 @@ class Pipeline:
     notifier: Notifier
     cluster: Cluster
     restart: bool
-    """Roll the components that have old code in memory, instead of naming them only."""
+    """Whether to restart components that have old code in memory. Otherwise `gitsync status` only names them."""
 
     @property
     def name(self) -> str:
@@ -49,12 +50,12 @@ class Pipeline:
 
     @property
     def waiting(self) -> bool:
-        """A candidate may become publishable at any moment."""
+        """Whether a candidate waits for its publication."""
         candidate = self.source.candidate
         return candidate is not None and candidate.revision != self.ledger.ours.revision
 
     def close(self) -> None:
-        """End, and first tell what is still to be told."""
+        """End the source's thread, and send the notices that are left."""
         self.source.stop()
         self.notifier.drain(within=LAST_WORDS_SECONDS)
 
@@ -69,7 +70,7 @@ class Pipeline:
             return
         candidate = self.source.candidate
         if self.publisher.consider(candidate, pods) and candidate is not None:
-            self._tell_source()  # what it fetches next is compared with this
+            self._tell_source()  # it must compare the next revision with this one
             self._restart_readers(candidate, pods)
         self._forget_restarted(pods)
 
@@ -78,7 +79,7 @@ class Pipeline:
         self.source.want(Wanted(active=True, published=record.revision, instead=record.orders.rollback))
 
     def _restart_readers(self, candidate: Candidate, pods: tuple[Pod, ...]) -> None:
-        """Code that a process imports once is still the old one in it."""
+        """Record the components that still run old code, because their processes import it only once."""
         present = {component: _uids(pods, component) for component in candidate.restarts}
         wanted = {name: Restart(candidate.restarts[name], uids) for name, uids in present.items() if uids}
         if not wanted:
@@ -95,40 +96,43 @@ class Pipeline:
         if left != restarts:
             self.ledger.amend(restarts=left)
 
-    def order(self, verb: Verb, argument: str | None, who: str) -> dict[str, Any]:
-        """Carry out what an operator wants, and say what is then in force."""
-        if verb is Verb.ROLLBACK and argument:
+    def order(self, order: Order, argument: str | None, who: str) -> dict[str, Any]:
+        """Carry out an operator's order. Gives the source's status. Raises OrderRefused and ClusterError."""
+        if argument and order.argument and order.argument.name == "revision":
             argument = self.source.mirror.resolve(argument)
-        candidate = self.source.candidate
-        orders = ordered(
-            self.ledger.ours.orders, verb, who=who, argument=argument,
-            candidate=candidate.revision if candidate else None,
-        )  # fmt: skip
-        self.ledger.amend(orders=orders)
-        self.announcer.ordered(verb, who, argument)
+        candidate = self.source.candidate.revision if self.source.candidate else None
+        given = Given(who=who, argument=argument, candidate=candidate)
+        self.ledger.amend(orders=order.change(self.ledger.ours.orders, given))
+        self.announcer.ordered(order.verb, who, argument)
         return self.describe()
 
     def touched(self, revision: str, since: str) -> list[str] | None:
-        """What Airflow must parse again when ``revision`` follows ``since``; None: everything. From any thread."""
-        found = self.source.admission.touched(revision, since)
+        """Files that Airflow must parse again if ``revision`` follows ``since``; None: all DAG files.
+
+        Paths are in the tree. From any thread.
+        """
+        files = self.source.admission.touched(revision, since).files
         folder = self.source.settings.subdirectory
-        return None if found.everything else sorted(f"{folder}/{file}".lstrip("/") for file in found.files)
+        return None if files is None else sorted(f"{folder}/{file}".lstrip("/") for file in files)
 
     def recall(self, revision: str) -> bool:
-        """Have the tree of an old revision for members again; False: no run needs it. From any thread.
+        """Make the tree of an old revision available to members again. False: no run needs the revision.
 
-        Our volume may be newer than the runs: one that is cleared long after it ended goes on where it began.
+        A run that is cleared long after its end executes its old revision, and this pod's volume may be newer than the
+        run. From any thread.
         """
-        if self.source.mirror.exported(revision):
-            return True
         if revision not in self.publisher.database.revisions_in_use(self.name):
             return False
         self.source.admission.have(revision)
+        self.fleet.offer(revision)
         log.info("recalled", extra={"source": self.name, "revision": revision})
         return True
 
     def explain(self, text: str) -> dict[str, Any]:
-        """What ``text``, a revision, touches, and what would defer it now. From any thread."""
+        """The impact of a revision, and the decision on it if it were the candidate now. From any thread.
+
+        ``text`` is a commit id, which may be abbreviated. Raises RemoteError and ClusterError.
+        """
         record = self.ledger.record
         if record is None:
             raise ClusterError("the record of what is published has not been read yet")

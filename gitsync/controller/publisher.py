@@ -1,4 +1,4 @@
-"""From candidate to published: gather the facts, decide, take the hold, decide again, publish."""
+"""Publishes candidates: gathers the facts, decides, takes the hold, decides again, publishes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from gitsync.controller.ledger import FlipFailed
 from gitsync.controller.patience import Patience
 from gitsync.controller.record import Phase
-from gitsync.decide import Action, BlockingRun, Decision, Facts, Impact, Policy, Scope, decide
 from gitsync.errors import DatabaseError
+from gitsync.rules.decide import Action, BlockingRun, Decision, Facts, Impact, Policy, Scope, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gitsync.controller.announce import Announcer
-    from gitsync.controller.barrier import Barrier
     from gitsync.controller.candidate import Candidate
-    from gitsync.controller.database import Database
     from gitsync.controller.fleet import Fleet, Pod
     from gitsync.controller.kube import Cluster
     from gitsync.controller.ledger import Ledger
     from gitsync.controller.record import Record
-    from gitsync.controller.windows import Windows
+    from gitsync.metadata.barrier import Barrier
+    from gitsync.metadata.database import Database
+    from gitsync.rules.windows import Windows
     from gitsync.settings import LockSettings
 
     AskForRuns = Callable[[], tuple[BlockingRun, ...]]
@@ -36,13 +36,13 @@ log = logging.getLogger(__name__)
 
 
 def _no_runs() -> tuple[BlockingRun, ...]:
-    """The answer where nothing is held and nobody is asked."""
+    """Stands in for the question for blocking runs if no hold is taken."""
     return ()
 
 
 @dataclass(kw_only=True)
 class Publisher:
-    """Decides on one source's candidates. Used by the controller's thread only, and only while it leads."""
+    """Decides on the candidates of one source. Only the controller's thread uses it, and only while it leads."""
 
     policy: Policy
     windows: Windows
@@ -54,16 +54,19 @@ class Publisher:
     ledger: Ledger
     announcer: Announcer
     flip_retry: float = 30.0
-    """Seconds before a candidate that was taken back is tried again."""
+    """Seconds until a candidate that was taken back is tried again."""
     patience: Patience = field(default_factory=Patience)
     facts: Facts = Facts(None, None)
-    decision: Decision = Decision(Action.KEEP, "nothing fetched yet")
+    decision: Decision = field(init=False)
     last_hold: float | None = None
-    """Seconds."""
+    """Duration of the last hold, in seconds."""
     _failed_flip: tuple[str, str, float] | None = None
 
+    def __post_init__(self) -> None:
+        self.decision = decide(self.facts, self.policy)
+
     def consider(self, candidate: Candidate | None, pods: tuple[Pod, ...]) -> bool:
-        """Have ``candidate`` staged, decide, and act on it; True when it has been published."""
+        """Stage ``candidate``, decide, and publish it if the decision says so. True if it has been published."""
         if candidate is not None:
             self.fleet.direct(replace(self.fleet.directive, stage=(candidate.revision,)))
         runs = partial(self.database.blocking, self.ledger.source)
@@ -75,7 +78,7 @@ class Publisher:
         else:
             self._wait()
             return False
-        # What is true now, for `status`: published, or taken back and why.
+        # `status` must show the outcome: published, or taken back with the reason.
         self._decide(candidate, self.cluster.pods(), runs)
         return candidate is not None and self.ledger.ours.revision == candidate.revision
 
@@ -85,7 +88,7 @@ class Publisher:
 
     def _publish_under_hold(self, candidate: Candidate | None) -> None:
         with self._held() as runs:
-            # Decided again where no task can start: this closes the gap between check and flip.
+            # A task may have started since the first decision. Inside the hold none can, so this decision stays true.
             self._decide(candidate, self.cluster.pods(), runs)
             if self.decision.action is Action.PUBLISH:
                 self._publish(confirm=runs)
@@ -103,7 +106,7 @@ class Publisher:
             self._wait_until_serialized()
 
     def _wait_until_serialized(self) -> None:
-        """Where Airflow pins no run, one that starts now must not have the old structure and the new code."""
+        """Wait at the barrier, for a bundle without versions; see `gitsync.metadata.barrier`."""
         flips = self.fleet.flipped_at(self.cluster.pods(), "dag-processor")
         if self.policy.versioned or self.ledger.ours.previous is None or not flips:
             return
@@ -119,17 +122,17 @@ class Publisher:
                 self.announcer.unserialized(f"not within {limit:g} s: {', '.join(sorted(left)[:3])}")
 
     def _let_unused_go(self) -> None:
-        """Tell members which revisions runs still need; a callback may come after its run, so the previous one too."""
+        """Let members remove trees that no run needs. The previous one stays, as a callback may come after its run."""
         record = self.ledger.ours
         used = self.database.revisions_in_use(self.ledger.source)
         kept = used | {revision for revision in (record.revision, record.previous) if revision}
         self.fleet.direct(replace(self.fleet.directive, keep=tuple(sorted(kept))))
 
     def recover(self, pods: tuple[Pod, ...], *, patience_over: bool) -> bool:
-        """Finish or undo what a controller left between its commit and the last flip; False: not yet possible.
+        """Finish or undo a publication that was interrupted after its commit. False: not yet possible.
 
-        Some members may have flipped and others not, so nobody is told anything until every pod that runs Airflow
-        has reported, or ``patience_over``.
+        Some members may have flipped and others not. So members get no directive until every pod that runs Airflow has
+        reported, or until ``patience_over``.
         """
         record = self.ledger.ours
         if record.phase is Phase.PUBLISHED:
@@ -137,7 +140,8 @@ class Publisher:
         members = [member for member in self.fleet.members(pods, record.revision) if not member.fenced]
         if not patience_over and (silent := [member.name for member in members if member.silent]):
             why = f"an interrupted publication is finished once all pods have reported; missing: {', '.join(silent)}"
-            self.decision = Decision(Action.DEFER, why)
+            self.facts = replace(self.facts, interrupted=why)
+            self.decision = decide(self.facts, self.policy)
             return False
         names = [member.name for member in members]
         log.info("resumed", extra={"source": self.ledger.source, "epoch": record.epoch, "revision": record.revision})
@@ -149,7 +153,7 @@ class Publisher:
 
     def _finish_or_undo(self, members: list[str]) -> None:
         with nullcontext(_no_runs) if self.policy.scope is Scope.OFF else self._held() as runs:
-            # No task has started on the committed revision, so what is active began on the one before it.
+            # No task has started on the committed revision yet, so every active run began on the previous one.
             if self.ledger.ours.previous is not None and runs():
                 self.ledger.undo(members, "the controller was interrupted, and runs are active")
             else:
@@ -169,14 +173,14 @@ class Publisher:
         return self._with_runs(facts, runs)
 
     def facts_for(self, candidate: Candidate, record: Record) -> Facts:
-        """What is true now for any revision, whether or not it is a candidate; from any thread."""
+        """The current facts for any revision, as if it were the candidate. From any thread."""
         return self._with_runs(
             self._without_runs(candidate, record), partial(self.database.blocking, self.ledger.source)
         )
 
     def _without_runs(self, candidate: Candidate | None, record: Record) -> Facts:
         wanted = candidate.revision if candidate else None
-        # An impact says nothing when it was measured against another revision than the published one.
+        # An impact is valid only in comparison with the published revision; else every DAG file counts as touched.
         measured = candidate is not None and candidate.base == record.revision
         return Facts(
             wanted,
@@ -184,8 +188,8 @@ class Publisher:
             impact=candidate.impact if candidate is not None and measured else Impact(),
             waited=record.waited + self.patience.waited,
             closed=self.windows.closed(datetime.now(UTC)),
-            suspended=record.orders.suspended,
-            ordered=record.orders.publish_by if record.orders.publish == wanted else None,
+            suspended=record.orders.against(wanted),
+            ordered=record.orders.demanded_by(wanted),
             obstacle=self._backing_off(wanted),
         )
 
@@ -205,7 +209,7 @@ class Publisher:
 
     @contextmanager
     def _held(self) -> Iterator[AskForRuns]:
-        """No scheduler starts a task inside; yields the question for blocking runs, asked anew at each call."""
+        """Hold the scheduler's lock inside the block. Yields a function that asks for the blocking runs."""
         began = None
         try:
             with self.database.hold(wait=self.lock.wait, limit=self.lock.limit) as hold:

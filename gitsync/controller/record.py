@@ -1,4 +1,4 @@
-"""What is published and what operators have ordered: the one record that every controller agrees on."""
+"""The record: the publication of each source, and the operators' orders. All controllers of an instance share it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from gitsync.errors import ClusterError
+from gitsync.rules.orders import Orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,23 +16,11 @@ if TYPE_CHECKING:
 
 class Phase(StrEnum):
     FLIPPING = "flipping"
-    """Committed; not every member is known to have flipped, and none starts tasks on it yet."""
+    """The revision is committed. Members may not have flipped yet, and none starts tasks on it."""
     UNDOING = "undoing"
-    """The revision before it is committed again; not every member is known to be back on it."""
+    """The previous revision is committed again. Members may not have flipped back yet."""
     PUBLISHED = "published"
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What operators want, until they say otherwise. Each is one sentence that says who and why."""
-
-    suspended: str | None = None
-    publish: str | None = None
-    """The revision to publish now, whatever runs."""
-    publish_by: str | None = None
-    rollback: str | None = None
-    """The revision to stay on instead of what the ref says."""
-    rollback_by: str | None = None
+    """The publication is settled."""
 
 
 @dataclass(frozen=True)
@@ -40,44 +29,42 @@ class Restart:
 
     reason: str
     pods: tuple[str, ...]
-    """The uids of the pods that must go first."""
+    """The uids of the pods that have the old code."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The publication of one source; kept as JSON in a ConfigMap, replaced by compare-and-swap."""
+    """The record of one source. It is JSON in a ConfigMap, and replaced by compare-and-swap."""
 
     epoch: int = 0
-    """Number of the publication; only grows."""
+    """The number of the publication. It only grows."""
     revision: str | None = None
     previous: str | None = None
     phase: Phase = Phase.PUBLISHED
     at: str | None = None
-    """When it was published, ISO 8601: shown to people, never compared."""
+    """The time of the publication, ISO 8601. For people only; never compared."""
     leader: str = ""
-    """Who wrote this record: taking over rewrites it, so that an earlier leader's next write fails."""
+    """The controller that wrote the record. A new leader rewrites it first, so that an earlier leader's write fails."""
     waited: float = 0.0
-    """Seconds that runs have deferred a candidate since the last publication, counted and not compared."""
+    """Seconds that runs have deferred a candidate since the last publication."""
     orders: Orders = Orders()
     restarts: Mapping[str, Restart] = field(default_factory=dict)
-    """By component."""
+    """The components that still have old code, by name."""
 
     def following(self, revision: str | None, phase: Phase) -> Record:
         """The record that commits the next epoch."""
         return replace(self, epoch=self.epoch + 1, revision=revision, previous=self.revision, phase=phase)
 
     def published(self, at: str) -> Record:
-        """Every member has flipped; what was ordered for this revision is done."""
-        done = self.orders.publish == self.revision
-        orders = replace(self.orders, publish=None, publish_by=None) if done else self.orders
-        return replace(self, phase=Phase.PUBLISHED, at=at, waited=0.0, orders=orders)
+        """The record after every member has flipped. An order to publish this revision is then done."""
+        return replace(self, phase=Phase.PUBLISHED, at=at, waited=0.0, orders=self.orders.after(self.revision))
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
 
     @classmethod
     def parse(cls, text: str) -> Record:
-        """Raises ClusterError when somebody has edited the record into something else."""
+        """Make a record from JSON. Raises ClusterError if ``text`` is no record, such as after a manual edit."""
         try:
             return cls._from(json.loads(text))
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""One repository and ref: looked at now and then, and the candidate that was found there."""
+"""One source: fetches its ref in intervals, and checks new revisions. A revision that passes is the candidate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gitsync import metrics
 from gitsync.controller.announce import now
 from gitsync.controller.watch import Watch
 from gitsync.errors import GateError, GitSyncError, Refused, RemoteError
+from gitsync.settings import ForcePush
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +30,18 @@ FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 300.0
 
 
+class Defect(GitSyncError):
+    """An exception that no module expects. The source shows it as its failure, and goes on."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"a defect in gitsync ({type(error).__name__}: {error}); the controller's log has its traceback: report it"
+        )
+
+
 @dataclass(frozen=True)
 class Trouble:
-    """The last thing that went wrong, for `status`."""
+    """The last failure, for `status`."""
 
     reason: str
     message: str
@@ -40,18 +50,18 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the controller's thread tells the source's."""
+    """The message from the controller's thread to the source's thread."""
 
     active: bool = False
-    """We lead; a standby asks the Git host nothing."""
+    """Whether this replica leads. A standby does not talk to the Git host."""
     published: str | None = None
-    """What a candidate is compared with."""
+    """The published revision, with which a candidate is compared."""
     instead: str | None = None
-    """A revision that an operator has ordered in place of what the ref says."""
+    """The revision of an operator's `rollback`, which takes the ref's place."""
 
 
 class Source(threading.Thread):
-    """Fetches and admits in a thread of its own: a slow host or gate delays no other source. Never publishes."""
+    """Fetches and checks in a thread of its own, so that a slow host or gate delays no other source."""
 
     def __init__(self, settings: SourceSettings, mirror: Mirror, admission: Admission, announcer: Announcer) -> None:
         super().__init__(name=f"source-{settings.name}", daemon=True)
@@ -62,7 +72,7 @@ class Source(threading.Thread):
         self.fetched_at: str | None = None
         self.candidate: Candidate | None = None
         self.refusal: Trouble | None = None
-        """Why the fetched revision is no candidate."""
+        """The reason why the fetched revision is no candidate."""
         self.trouble: Trouble | None = None
         self._announcer = announcer
         self._wanted = Wanted()
@@ -77,18 +87,18 @@ class Source(threading.Thread):
         """Called after each judgement, from this thread."""
 
     def want(self, wanted: Wanted) -> None:
-        """From the controller's thread, at every tick."""
+        """To be called from the controller's thread, at every turn."""
         if wanted != self._wanted:
             self._wanted = wanted
             self._woken.set()
 
     def look_soon(self) -> None:
-        """Look at the remote now; from any thread."""
+        """Look at the remote now. From any thread."""
         self._next_look = 0.0
         self._woken.set()
 
     def _judge_again(self) -> None:
-        """What was refused may pass with other keys."""
+        """Judge the revision again, because a refused revision may pass with other keys."""
         self._judged = None
         self.look_soon()
 
@@ -104,8 +114,13 @@ class Source(threading.Thread):
                 self._turn(wanted)
         watch.stop()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended although nobody asked for it. From any thread."""
+        return self.ident is not None and not self._stopping and not self.is_alive()
+
     def stop(self) -> None:
-        """End after what is under way; from any thread."""
+        """End the thread after the current step. From any thread."""
         self._stopping = True
         self._woken.set()
 
@@ -113,7 +128,7 @@ class Source(threading.Thread):
         return max(0.0, self._next_look - time.monotonic()) if self._wanted.active else None
 
     def _turn(self, wanted: Wanted) -> None:
-        """Fetch when it is time; judge when the revision, or what it is compared with, is another."""
+        """Fetch if a look is due. Judge if the revision, or the published one, has changed."""
         try:
             if wanted.published is not None:
                 self._ensure(wanted.published)
@@ -124,6 +139,11 @@ class Source(threading.Thread):
                 self._judge(revision, wanted)
         except GitSyncError as error:
             self._failed(error)
+        except Exception as error:
+            # Only this commit may lead to the defect, so the source must go on to fetch the next one.
+            log.exception("source.defect", extra={"source": self.settings.name})
+            metrics.DEFECTS.labels(self.settings.name).inc()
+            self._failed(Defect(error))
 
     def _look(self) -> None:
         settings = self.settings
@@ -131,7 +151,7 @@ class Source(threading.Thread):
         with metrics.FETCH_SECONDS.labels(settings.name).time():
             revision = self.admission.fetch(settings.ref)
         if self.mirror.generation != self._generation:
-            # The repository is another one: what is published, and the candidate, are to be had again.
+            # A new repository has replaced a damaged one, and may lack the published revision and the candidate.
             self._generation, self._ensured, self._judged = self.mirror.generation, None, None
         metrics.FETCHES.labels(settings.name, "success").inc()
         metrics.FETCHED_AT.labels(settings.name).set_to_current_time()
@@ -148,7 +168,7 @@ class Source(threading.Thread):
         before = self.fetched or self._wanted.published
         if before is not None and self.mirror.descends(revision, before) is False:
             what = f"{self.settings.ref} was rewritten: {revision[:12]} does not descend from {before[:12]}"
-            if self.settings.force_push == "refuse":
+            if self.settings.force_push is ForcePush.REFUSE:
                 raise Refused("ForcePushRefused", f"{what}; push a descendant, or set `force_push: allow`")
             self._announcer.rewritten(what)
         self.fetched = revision
@@ -165,11 +185,11 @@ class Source(threading.Thread):
         self.on_judged()
 
     def _admit(self, revision: str, wanted: Wanted) -> None:
-        """What other threads wait for is set last: who sees a candidate or a refusal sees all that belongs to it."""
+        """Check a revision. Other threads read the result, so the field that they wait for is set last."""
         try:
             admitted = self.admission.admit(revision, wanted.published, vouched=wanted.instead is not None)
         except Refused as error:
-            # An earlier candidate is still better than what is published.
+            # An earlier candidate stays: it has passed every check, and is newer than the published revision.
             if self.candidate and (self.candidate.revision == revision or self.candidate.base != wanted.published):
                 self.candidate = None
             self._announcer.refused(revision, error.reason, str(error))
@@ -179,7 +199,7 @@ class Source(threading.Thread):
             self.candidate = admitted
 
     def _ensure(self, revision: str) -> None:
-        """Have a revision that was published before, though this volume may be new."""
+        """Make the published revision's tree available to members. This pod's volume may be new and empty."""
         if revision != self._ensured:
             self.admission.have(revision)
             self._ensured = revision
@@ -191,7 +211,7 @@ class Source(threading.Thread):
         metrics.FETCHES.labels(self.settings.name, "error").inc()
         reason = _reason(error)
         if self.trouble is None or self.trouble.message != str(error):
-            # Said once, not at every retry.
+            # One Event for a failure, not one for each retry.
             self._announcer.failed(reason, str(error))
         self.trouble = Trouble(reason, str(error), now())
 
@@ -200,7 +220,7 @@ class Source(threading.Thread):
 
 
 def _reason(error: GitSyncError) -> str:
-    """A CamelCase word for Events and metrics."""
-    if isinstance(error, RemoteError | Refused):
-        return error.reason
-    return "GateUnavailable" if isinstance(error, GateError) else "FetchFailed"
+    """The error's reason, for Events and metrics; see `gitsync.reasons`."""
+    if isinstance(error, Defect | GateError):
+        return "InternalError" if isinstance(error, Defect) else "GateUnavailable"
+    return error.reason if isinstance(error, RemoteError | Refused) else "FetchFailed"

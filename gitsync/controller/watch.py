@@ -1,4 +1,4 @@
-"""Says at once when a mounted file has changed, in place or by Kubernetes' exchange of the ``..data`` link."""
+"""Notices at once that a mounted file has changed, in place or because Kubernetes replaced the ``..data`` link."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class Watch(FileSystemEventHandler):
-    """Calls ``on_change`` on a thread of its own, once for what happens within ``pause`` seconds.
+    """Calls ``on_change`` in a thread of its own, once for all changes within ``pause`` seconds.
 
-    The folders of ``paths`` are watched, not the files: those are replaced, or not there yet.
+    It watches the folders of ``paths``, because the files themselves may be replaced or not exist yet.
     """
 
     def __init__(self, paths: Iterable[Path], on_change: Callable[[], None], *, pause: float = 0.2) -> None:
@@ -35,13 +35,13 @@ class Watch(FileSystemEventHandler):
         self._thread = threading.Thread(target=self._tell, name="watch", daemon=True)
 
     def start(self) -> None:
-        """Does nothing where there is nothing to watch; a system that has no watches left is logged, and no error."""
+        """Start to watch. Without inotify watches it only logs a warning."""
         try:
             for folder in {path.parent for path in self._paths if path.parent.is_dir()}:
                 self._observer.schedule(self, str(folder))
             self._observer.start()
         except OSError as error:
-            # Everything is read at each look anyway, only later.
+            # No harm: each look reads the files anyway, only later.
             log.warning("watch.failed", extra={"error": str(error)})
             return
         self._thread.start()

@@ -1,31 +1,37 @@
-"""The controller's side of the gate's socket."""
+"""The client for the gate's Unix socket."""
 
 from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gitsync.airflow.gate.place import address
 from gitsync.errors import GateError, GateLost
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CONNECT_SECONDS = 5.0
+LONGEST_ANSWER = 64 << 20
+"""Bytes of an answer. The gate's limit for all reports is lower, and JSON adds some."""
 
 
 class GateClient:
-    """Asks one question per connection."""
+    """Sends each request over a connection of its own. ``name`` is the socket's, as the gate was given it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        """The answer, within ``timeout`` seconds.
+        """Send a request, and return the answer, within ``timeout`` seconds.
 
-        Raises GateError when the gate cannot be reached or will not do it, GateLost when it ended half-way.
+        Raises GateError if the gate cannot be reached or cannot do the work, and GateLost if it ended during the work.
         """
-        answer: dict[str, Any] = json.loads(self._exchange(json.dumps(request).encode() + b"\n", timeout))
+        text = self._exchange(json.dumps(request).encode() + b"\n", timeout)
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise GateLost("the gate's answer is no JSON object")
         if "refused" in answer:
             raise GateError(f"the gate: {answer['refused']}")
         return answer
@@ -34,9 +40,11 @@ class GateClient:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(CONNECT_SECONDS)
             try:
-                connection.connect(str(self._path))
+                connection.connect(address(self._name))
             except OSError as error:
-                message = f"no gate answers at {self._path} ({error}): look at the container gate of this pod"
+                message = (
+                    f"no gate answers at the socket {self._name} ({error}): look at the container gate of this pod"
+                )
                 raise GateError(message) from error
             connection.settimeout(timeout)
             try:
@@ -55,4 +63,6 @@ def _line(connection: socket.socket) -> bytes:
         if not chunk:
             raise ConnectionResetError("connection closed")
         content += chunk
+        if len(content) > LONGEST_ANSWER:
+            raise ConnectionResetError(f"its answer has more than {LONGEST_ANSWER >> 20} MiB")
     return bytes(content)

@@ -1,4 +1,4 @@
-"""Admits a candidate or says why not, and asks the gate only for what is not known yet."""
+"""Judges revisions with the gate, and keeps reports and verdicts, so that the gate never does the same work twice."""
 
 from __future__ import annotations
 
@@ -7,42 +7,46 @@ import json
 import logging
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from gitsync.airflow.gate.report import CheckReport, GateReport
+from gitsync.airflow.gate.verdict import refusal
 from gitsync.errors import GateLost
-from gitsync.gate.report import Report
-from gitsync.gate.verdict import refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from gitsync.airflow.gate.options import GateOptions
     from gitsync.gate.client import GateClient
-    from gitsync.gate.options import GateOptions
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 ABOUT_SECONDS = 30.0
 GRACE_SECONDS = 30.0
-"""Over what the gate itself takes at most."""
+"""Added to the gate's own time limits, so that the gate's answer comes before the client gives up."""
 KEPT = 50
-"""Reports on the volume, one for each revision."""
+"""Reports to keep on the volume, one for each revision."""
 LOST_AT_MOST = 2
+"""Number of times that the gate may end during the work on one revision. Then the revision is refused."""
 LONGEST_LINE = 300
 
 
 @dataclass
 class _Known:
-    """What is known of one revision: one file of ``reports_dir``."""
+    """The kept report and verdicts of one revision: one file in ``reports_dir``."""
 
     environment: str
-    """Digest of what the report depends on beside the tree."""
-    report: Report
+    """A digest of Airflow, packages and settings. The report is valid only for this environment."""
+    report: GateReport
     verdicts: dict[str, str | None] = field(default_factory=dict)
-    """By a digest of the base and the options: why it was refused, or None."""
+    """The reason of each refusal, or None, by a digest of the base and the options."""
 
 
 class Gatekeeper:
-    """The gate of one source. ``reports_dir`` is its own; trees are read by the gate under the same paths."""
+    """The gate of one source. ``reports_dir`` is for this source only. The gate sees trees under the same paths."""
 
     def __init__(
         self,
@@ -68,14 +72,14 @@ class Gatekeeper:
         base_tree: Path | None,
         touched: frozenset[str] | None,
     ) -> str | None:
-        """None when the candidate may be published, else one sentence saying why not.
+        """Give the reason to refuse a revision, in one sentence; None if it may be published.
 
-        ``tree`` and ``base_tree`` are whole trees. ``touched`` holds the DAG files, relative to the DAG folder, whose
-        closure differs from the base's; None: all. Raises GateError when there is no answer: the candidate then waits.
+        ``tree`` and ``base_tree`` are whole trees. ``touched`` has the DAG files that may differ from the base's, as
+        paths in the DAG folder; None: all. Raises GateError if the gate does not answer; the revision then waits.
         """
         if not self._options.asks:
             return None
-        environment = self._environment(self._client.ask({"do": "about"}, ABOUT_SECONDS)["about"])
+        environment = self._environment(self._client.ask({"do": "about"}, ABOUT_SECONDS).get("about"))
         key = _digest([base_revision, self._options.as_json()])
         known = self._read(revision, environment)
         if known is not None and key in known.verdicts:
@@ -86,9 +90,9 @@ class Gatekeeper:
             self._lost[revision] = self._lost.get(revision, 0) + 1
             if self._lost[revision] < LOST_AT_MOST:
                 raise
-            known, why = _Known(environment, Report(failure=str(error))), f"{error}, {LOST_AT_MOST} times"
+            known, why = _Known(environment, GateReport(failure=str(error))), f"{error}, {LOST_AT_MOST} times"
         known.verdicts[key] = why
-        self._write(revision, known)
+        self._note(revision, known)
         log.info("gate.admitted" if why is None else "gate.refused", extra={"revision": revision, "why": why})
         return why
 
@@ -109,7 +113,7 @@ class Gatekeeper:
         why = refusal(self._options.policy, known.report, base)
         return known, why or self._check(tree)
 
-    def _base(self, revision: str | None, tree: Path | None, environment: str) -> Report | None:
+    def _base(self, revision: str | None, tree: Path | None, environment: str) -> GateReport | None:
         if revision is None:
             return None
         if (known := self._read(revision, environment)) is not None:
@@ -118,10 +122,10 @@ class Gatekeeper:
             return None
         report = self._parse(revision, tree, None, None)
         if report.failure is None:
-            self._write(revision, _Known(environment, report))
+            self._note(revision, _Known(environment, report))
         return report
 
-    def _parse(self, revision: str, tree: Path, base: Report | None, touched: frozenset[str] | None) -> Report:
+    def _parse(self, revision: str, tree: Path, base: GateReport | None, touched: frozenset[str] | None) -> GateReport:
         reuse = base is not None and base.failure is None and touched is not None
         skip = sorted(base.files.keys() - touched) if reuse and base and touched is not None else []
         request = {
@@ -132,24 +136,36 @@ class Gatekeeper:
             "skip": skip,
             "options": self._options.as_json(),
         }
-        report = Report.of(self._ask(request)["report"])
+        report = self._read_answer(GateReport.of, self._ask(request).get("report"))
         fields = {"files": len(report.files), "of": len(report.listed), "seconds": report.seconds}
         log.info("gate.parsed", extra={"revision": revision, **fields, "confined": report.confined})
         return report.over(base) if base else report
 
+    @staticmethod
+    def _read_answer(read: Callable[[object], Answer], given: object) -> Answer:
+        """Read a part of the gate's answer. DAG code may have taken over the gate, so any part may be wrong.
+
+        Raises GateLost.
+        """
+        try:
+            return read(given)
+        except ValueError as error:
+            raise GateLost(f"the gate's answer is no valid report: {error}") from error
+
     def _check(self, tree: Path) -> str | None:
         if not self._options.check:
             return None
-        done = self._ask({"do": "check", "tree": str(tree), "options": self._options.as_json()})["check"]
-        if done["failure"] is None:
+        request = {"do": "check", "tree": str(tree), "options": self._options.as_json()}
+        done = self._read_answer(CheckReport.of, self._ask(request).get("check"))
+        if done.failure is None:
             return None
         command = " ".join(" ".join(self._options.check).split())
-        return " | ".join([f"{command}: {done['failure']}", *(line[:LONGEST_LINE] for line in done["output"])])
+        return " | ".join([f"{command}: {done.failure}", *(line[:LONGEST_LINE] for line in done.output)])
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._client.ask(request, self._options.total + self._options.timeout + GRACE_SECONDS)
 
-    def _environment(self, about: dict[str, Any]) -> str:
+    def _environment(self, about: object) -> str:
         used = {name: value for name, value in self._options.as_json().items() if name not in ("policy", "check")}
         return _digest([about, used, self._subdirectory, self._bundle])
 
@@ -157,11 +173,18 @@ class Gatekeeper:
         file = self._reports / f"{revision}.json"
         try:
             content = json.loads(file.read_text())
-            known = _Known(content["environment"], Report.of(content["report"]), content["verdicts"])
-            os.utime(file)  # the last ones used are kept
-        except (OSError, ValueError, KeyError, TypeError):
+            known = _Known(content["environment"], GateReport.of(content["report"]), content["verdicts"])
+            os.utime(file)  # marks the report as used; `_write` removes those unused for the longest time
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return known if known.environment == environment else None
+
+    def _note(self, revision: str, known: _Known) -> None:
+        """Keep a report for later. Losing it costs only the time of another parse."""
+        try:
+            self._write(revision, known)
+        except OSError as error:
+            log.warning("gate.unnoted", extra={"path": str(error.filename), "error": error.strerror})
 
     def _write(self, revision: str, known: _Known) -> None:
         self._reports.mkdir(parents=True, exist_ok=True)

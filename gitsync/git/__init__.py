@@ -1,1 +1,1 @@
-"""Git: commands, remotes, credentials, mirrors."""
+"""Git repositories on disk: runs Git's commands, fetches from remotes, and exports revisions for members."""

@@ -1,13 +1,13 @@
-"""What is in a tree: its files, their contents, and how two differ."""
+"""Reads trees in a repository: lists and writes their files, reads contents, and compares two trees."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from gitsync.airflow.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
 from gitsync.errors import Refused, StoreError
-from gitsync.git.command import CommandFailed, OutputTooLong
-from gitsync.git.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
+from gitsync.git.command import CommandFailed, OutputTooLong, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from gitsync.git.repository import Repository
 
 LISTING_LIMIT = 32 * 2**20
-"""Bytes of names of one tree, some 300,000 files. A few crafted trees can unfold to billions."""
+"""Bytes of all names in a tree, about 300,000 files. A hostile commit of a few objects could list billions of files."""
 CONTENT_LIMIT = 2**30
-"""Bytes of contents that are read at once."""
+"""Bytes of contents that one call may read."""
 _NAMES_REFUSED = frozenset({"", ".", "..", ".git"})
 
 
 class StoreDamaged(StoreError):
-    """What was here is no more."""
+    """An object that was in the repository is missing or damaged."""
 
 
 def listing(repository: Repository, tree: str, *, sizes: bool = False) -> dict[str, Entry]:
-    """All files of ``tree`` by path. Bytes of a name that are not UTF-8 are surrogates, as ``os.fsencode`` takes them.
+    """All files of ``tree``, by path. Bytes of a name that are not UTF-8 are surrogates, for ``os.fsencode``.
 
-    Raises Refused for a tree that no honest repository holds.
+    Raises Refused for a tree with a reserved name, or with too many names.
     """
     options = ("-r", "-z", "--full-tree", *(("-l",) if sizes else ()))
     try:
@@ -47,7 +47,7 @@ def too_large(tree: str) -> Refused:
 def _parsed(line: str) -> tuple[str, Entry]:
     head, _, path = line.partition("\t")
     mode, _kind, oid, *size = head.split()
-    # Git itself refuses these names at the fetch; here they would lead a reader out of the tree.
+    # A second guard: Git refuses these names at the fetch, too. Such a name could lead a reader out of the tree.
     if not _NAMES_REFUSED.isdisjoint(path.lower().split("/")):
         raise Refused("NameRefused", f"the repository has a file named {path!r}; remove it")
     if size == ["BAD"]:
@@ -56,21 +56,21 @@ def _parsed(line: str) -> tuple[str, Entry]:
 
 
 def _bytes(size: str) -> int:
-    """Git lists a file whose content it has lost as ``BAD``, and goes on."""
+    """The size in a line of ls-tree. Git prints ``BAD`` for a file whose content is lost. Raises CommandFailed."""
     if not size.isdigit():
         raise CommandFailed("ls-tree", "the content of a file is missing")
     return int(size)
 
 
 def _canonical(mode: str) -> str:
-    """Early versions of Git wrote other permissions, too."""
+    """A mode that the tree policy knows. Early versions of Git wrote other permissions, too."""
     if mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE):
         return mode
     return EXECUTABLE if int(mode, 8) & 0o100 else FILE
 
 
 def read(repository: Repository, blobs: Collection[str]) -> dict[str, bytes]:
-    """The contents of ``blobs``, by id, from one process that has ended. Raises StoreError."""
+    """The contents of ``blobs``, by id. Raises StoreError."""
     asked = "".join(f"{blob}\n" for blob in blobs).encode()
     try:
         answer = repository.run("cat-file", "--batch", stdin=asked, limit=CONTENT_LIMIT) if asked else b""
@@ -90,31 +90,38 @@ def read(repository: Repository, blobs: Collection[str]) -> dict[str, bytes]:
 
 
 def changed(repository: Repository, old: str, new: str) -> frozenset[str]:
-    """Paths that differ in content, kind or mode; a renamed file is two."""
+    """The paths that differ in content, kind or mode. A renamed file counts as two paths."""
     paths = repository.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
     return frozenset(os.fsdecode(paths).split("\0")) - {""}
 
 
 def write(repository: Repository, tree: str, directory: Path, paths: Collection[str] | None) -> None:
-    """Write ``paths`` of ``tree``, or all, into ``directory``: modes 0644 and 0755, bytes as they are in Git."""
+    """Write ``paths`` of ``tree``, or all files, into ``directory``, with modes 0644 and 0755 and Git's exact bytes.
+
+    Raises Refused for a name that the volume cannot hold.
+    """
     with repository.scratch() as scratch:
         env = {"GIT_INDEX_FILE": str(scratch / "index"), "GIT_WORK_TREE": str(directory)}
         repository.run("read-tree", tree, env=env)
-        if paths is None:
-            repository.run("checkout-index", "--force", "--all", env=env)
-        else:
-            names = b"".join(os.fsencode(path) + b"\0" for path in paths)
-            repository.run("checkout-index", "--force", "-z", "--stdin", env=env, stdin=names)
+        names = b"" if paths is None else b"".join(os.fsencode(path) + b"\0" for path in paths)
+        which = ("--all",) if paths is None else ("-z", "--stdin")
+        try:
+            repository.run("checkout-index", "--force", *which, env=env, stdin=names)
+        except CommandFailed as failure:
+            if "File name too long" not in failure.stderr:
+                raise
+            message = f"a name in {tree.rpartition('/')[2]} is too long for the volume: {last_line(failure.stderr)}"
+            raise Refused("NameRefused", f"{message}; rename it") from failure
 
 
 def paths(repository: Repository, tree: str) -> list[str]:
-    """All files of ``tree``, without the rest of what ``listing`` tells: a member with many files stays small."""
+    """All paths of ``tree``. It needs less memory than ``listing``, which matters in a member with many files."""
     names = repository.run("ls-tree", "-r", "-z", "--full-tree", "--name-only", tree)
     return [name for name in os.fsdecode(names).split("\0") if name]
 
 
 def size(repository: Repository, tree: str, wanted: Collection[str] | None) -> int:
-    """Bytes of the files ``wanted`` of ``tree``, or of all."""
+    """Bytes of the files ``wanted`` of ``tree``, or of all files."""
     total = 0
     for line in repository.run("ls-tree", "-r", "-z", "-l", "--full-tree", tree).split(b"\0"):
         head, _, path = line.partition(b"\t")

@@ -1,12 +1,12 @@
-"""Revisions of one repository on disk: fetched from its host, and exported as the trees that members get.
+"""The mirror of one repository: revisions fetched from the Git host, and exported as trees for members.
 
-    refs/revisions/<sha>    the commit, as its authors made it
-    refs/trees/<sha>        a commit without parents whose tree is what the readers of <sha> get
+    refs/revisions/<sha>    the commit as its authors made it
+    refs/trees/<sha>        a commit without parents; its tree is the exported tree of <sha>
     refs/submodules/<sha>/  commits of submodules in that tree
-    refs/tagged/<sha>       the annotated tag as which it was fetched, if it was
-    refs/offered/           all that a host has which gives no commit by its id
+    refs/tagged/<sha>       the annotated tag, if the revision was fetched by one
+    refs/offered/           all refs of a host that does not give out commits by id
 
-Members fetch ``refs/trees`` only: a tree and what differs from the trees they have, but no history.
+Members fetch only ``refs/trees``: the exported tree and its difference from the trees that they have, and no history.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gitsync.errors import GitSyncError, Refused, RemoteError, StoreError, VolumeFull
 from gitsync.git import contents
-from gitsync.git.clone import Clone
-from gitsync.git.command import REVISION, CommandFailed, CommandTimedOut
+from gitsync.git.clone import Clone, Tidying
+from gitsync.git.command import CommandFailed, CommandTimedOut
 from gitsync.git.export import Export, fetch_commit
-from gitsync.git.remote import Remote
+from gitsync.git.remote import Remote, no_such_ref
 from gitsync.git.repository import Repository, settle
 from gitsync.log import redacted
+from gitsync.revision import REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
-    from gitsync.git.entries import Entry
+    from gitsync.airflow.entries import Entry
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _REVISIONS, _TREES, _SUBMODULES, TAGGED = "refs/revisions/", "refs/trees/", "refs/submodules/", "refs/tagged/"
-_COLLECT = {"auto": ("--auto",), "always": (), "aggressive": ("--aggressive",)}
+_COLLECT = {Tidying.AUTO: ("--auto",), Tidying.ALWAYS: (), Tidying.AGGRESSIVE: ("--aggressive",)}
 _NOBODY = {f"GIT_{role}_{item}": value for role in ("AUTHOR", "COMMITTER")
            for item, value in (("NAME", "gitsync"), ("EMAIL", "gitsync"), ("DATE", "@0 +0000"))}  # fmt: skip
-"""Two controllers must make the same commit of the same revision."""
+"""A fixed author and date, so that every controller makes the same commit of a revision."""
 
 
 class Mirror:
-    """Written by one thread of one process, read by many: also by `git http-backend`."""
+    """A mirror. One thread of one process writes it; many read it, also `git http-backend`."""
 
     def __init__(self, directory: Path, *, timeout: float = 120.0, clone: Clone | None = None) -> None:
         self.directory = directory
@@ -51,14 +52,15 @@ class Mirror:
         self._repository = Repository(directory, timeout=timeout)
         self._fresh = directory
         self._suspect, self._failed = True, False
-        """The process before us may have been killed; something failed that nobody could explain."""
+        """Reasons to check the repository before the next fetch. Suspect: a process may have been killed, or a command
+        failed. Failed: an object could not be read; then contents are checked, too."""
         self._tip: tuple[str, str] | None = None
-        """What the ref pointed to at the last look, and the commit of that."""
+        """The object to which the ref led at the last look, and its commit."""
         self.generation = 0
-        """How often another repository took the place of a damaged one: what was exported before may be gone."""
+        """The number of times that a new repository has replaced a damaged one. Earlier exports may be gone then."""
 
     def prepare(self) -> None:
-        """Make the repository, or clear what a crash has left in it. Raises StoreError."""
+        """Make the repository, or remove a crash's leftovers in it. Raises StoreError."""
         self._fresh = settle(self.directory)
         if self.directory.exists():
             self._repository.recover()
@@ -66,24 +68,24 @@ class Mirror:
             self._repository.make()
 
     def until(self, ends: float) -> None:
-        """Have all commands from here on end by ``ends``, on the monotonic clock."""
+        """Kill every later command at ``ends``, on the monotonic clock."""
         self._repository.ends = ends
 
     # Fetching
 
     def fetch(self, remote: Remote, ref: str) -> str:
-        """The commit that branch, tag or full revision ``ref`` stands for now; it is here. Raises RemoteError."""
+        """Fetch ``ref``, a branch, a tag or a full commit id, and return its commit. Raises RemoteError."""
         return self._soundly(lambda repository: self._latest(repository, remote, ref))
 
     def take(self, remote: Remote, revision: str) -> None:
-        """Have the tree of ``revision`` as another mirror exported it. Raises RemoteError."""
+        """Fetch the tree of ``revision`` that another mirror has exported. Raises RemoteError."""
         name = f"{_TREES}{revision}"
-        # With a depth the other side compares with all trees that we have; else only with those of parents.
+        # With a depth, the sender leaves out files of all trees that are here. Without it, only files of parents.
         self._soundly(lambda repository: repository.fetch(remote, f"+{name}:{name}", "--depth=1"))
-        self._collect()
+        self.collect(self.clone.gc)
 
     def _soundly(self, fetch: Callable[[Repository], _T]) -> _T:
-        """Fetch; what is damaged stays, and is read from, until a new repository beside it has all of the fetch."""
+        """Fetch. If the repository is damaged, fetch into a new one, which replaces the old one when it is complete."""
         if not (self._suspect or self._failed) or self._repository.sound(thorough=self._failed):
             self._suspect = self._failed = False
             try:
@@ -110,7 +112,7 @@ class Mirror:
         return result
 
     def _rescue(self, fresh: Repository) -> None:
-        """Bring over what can still be read of revisions that the host may no longer have."""
+        """Copy the readable revisions of the damaged repository, because the host may no longer have them."""
         for name in self._references():
             with suppress(GitSyncError):
                 fresh.fetch(Remote(str(self.directory)), f"+{name}:{name}")
@@ -147,9 +149,9 @@ class Mirror:
     # Exporting
 
     def export(self, revision: str, url: str, remotes: Callable[[str], Remote] = Remote) -> None:
-        """Have the tree of the fetched commit ``revision`` of the repository at ``url``; it never changes again.
+        """Export the tree of the fetched commit ``revision``. Once exported, it never changes.
 
-        ``remotes`` gives the credentials for an address: for ``url`` and for those of submodules.
+        ``url`` is the repository's address. ``remotes`` gives the credentials for it, and for those of submodules.
         Raises Refused, RemoteError or StoreError.
         """
         if self.exported(revision):
@@ -161,18 +163,18 @@ class Mirror:
             names = {f"{_REVISIONS}{revision}": revision, f"{_TREES}{revision}": commit}
             names |= {f"{_SUBMODULES}{revision}/{module}": module for module in work.submodules}
             self._update_references(f"update {name} {target}" for name, target in names.items())
-        self._collect()
+        self.collect(self.clone.gc)
 
     def exported(self, revision: str) -> bool:
-        """Whether the tree of ``revision`` is here for readers."""
+        """Whether the tree of ``revision`` is exported."""
         return self._repository.peel(f"{_TREES}{revision}") is not None
 
     def revisions(self) -> frozenset[str]:
-        """All revisions whose trees are here."""
+        """All exported revisions."""
         return frozenset(name.removeprefix(_TREES) for name in self._references() if name.startswith(_TREES))
 
     def forget(self, revisions: Collection[str]) -> None:
-        """Let Git remove what only ``revisions`` need, at its leisure. Raises StoreError."""
+        """Remove the references to ``revisions``. A later gc removes their objects. Raises StoreError."""
         with self._explaining("cannot forget old revisions"):
             doomed = [name for name in self._references() if name.split("/")[2] in revisions]
             self._update_references(f"delete {name}" for name in doomed)
@@ -183,12 +185,15 @@ class Mirror:
     def _update_references(self, lines: Iterable[str]) -> None:
         self._repository.run("update-ref", "--stdin", stdin="".join(f"{line}\n" for line in lines).encode())
 
-    def _collect(self) -> None:
-        """Let Git tidy its store, within the time limit; that it could not is no reason to publish nothing."""
-        if self.clone.gc == "off":
+    def collect(self, how: Tidying, *, expire: str = "") -> None:
+        """Run Git's gc. A failure is only logged, because publications must go on.
+
+        ``expire`` is Git's ``gc.pruneExpire``, for a mirror that no member reads.
+        """
+        if how is Tidying.OFF:
             return
         try:
-            self._repository.run("gc", "--quiet", *_COLLECT[self.clone.gc])
+            self._repository.run("gc", "--quiet", *_COLLECT[how], config={"gc.pruneExpire": expire} if expire else {})
         except (CommandFailed, CommandTimedOut) as error:
             self._repository.recover()
             self._suspect = True
@@ -202,12 +207,12 @@ class Mirror:
             return contents.listing(self._repository, f"{_TREES}{revision}", sizes=True)
 
     def paths(self, revision: str) -> list[str]:
-        """Every file's path, and no more. Raises StoreError."""
+        """The path of every file of the exported tree. Raises StoreError."""
         with self._explaining(f"cannot list {revision}"):
             return contents.paths(self._repository, f"{_TREES}{revision}")
 
     def size(self, revision: str, paths: Collection[str] | None = None) -> int:
-        """Bytes of those files of the exported tree, or of all. Raises StoreError."""
+        """Bytes of the files ``paths`` of the exported tree, or of all files. Raises StoreError."""
         with self._explaining(f"cannot list {revision}"):
             return contents.size(self._repository, f"{_TREES}{revision}", paths)
 
@@ -222,12 +227,12 @@ class Mirror:
             return contents.changed(self._repository, f"{_TREES}{old}", f"{_TREES}{new}")
 
     def write_files(self, revision: str, directory: Path, paths: Collection[str] | None = None) -> None:
-        """Write ``paths`` of the exported tree, or all, into ``directory``. Raises StoreError."""
+        """Write the files ``paths`` of the exported tree, or all, into ``directory``. Raises StoreError."""
         with self._explaining(f"cannot write the tree of {revision}"):
             contents.write(self._repository, f"{_TREES}{revision}", directory, paths)
 
     def require_directory(self, revision: str, path: str) -> None:
-        """Raises Refused for an exported tree without the directory ``path``, which may be empty: the whole tree."""
+        """Raise Refused if the exported tree has no directory ``path``. An empty ``path`` is the whole tree."""
         try:
             kind = self._repository.run("cat-file", "-t", f"{_TREES}{revision}:{path.strip('/')}").decode().strip()
         except CommandFailed:
@@ -237,7 +242,7 @@ class Mirror:
             raise Refused("SubdirectoryMissing", message)
 
     def has(self, revision: str) -> bool:
-        """Whether commit ``revision`` is here; in a shallow clone too."""
+        """Whether the commit ``revision`` is in the repository, also in a shallow one."""
         return self._repository.has(revision)
 
     def resolve(self, name: str) -> str:
@@ -247,24 +252,29 @@ class Mirror:
                 raise CommandFailed("rev-parse", "not a commit id")
             return self._repository.run("rev-parse", "--verify", f"{name}^{{commit}}").decode().strip()
         except CommandFailed:
-            message = f"{name!r} is not one commit that was fetched; give its full id, or push it to a ref that is"
+            message = f"{name!r} is not the id of one fetched commit; give the full id, or push the commit to the ref"
             raise RemoteError("RefNotFound", message) from None
 
     def descends(self, new: str, old: str) -> bool | None:
-        """Whether ``old`` is in the history of ``new``; None when too little of it is here to say."""
+        """Whether ``old`` is in the history of ``new``; None if the repository has too little history to tell."""
         try:
             self._repository.run("merge-base", "--is-ancestor", old, new)
         except CommandFailed as failure:
             return False if failure.code == 1 and not self._repository.shallow else None
         return True
 
+    @property
+    def suspected(self) -> bool:
+        """Whether an object could not be read, so that the next fetch checks the whole repository."""
+        return self._failed
+
     def suspect(self) -> None:
-        """Somebody could not read what we have: at the next fetch look at all of it, and clone again if need be."""
+        """Make the next fetch check the whole repository, and replace it if it is damaged."""
         self._failed = True
 
     @contextmanager
     def _explaining(self, what: str) -> Iterator[None]:
-        """Failures of commands that need nothing but the disk."""
+        """Turn failures of local commands into StoreError. ``what`` is the failed action, for the message."""
         try:
             yield
         except contents.StoreDamaged:
@@ -278,11 +288,10 @@ class Mirror:
 
 
 def _advertised(repository: Repository, remote: Remote, ref: str) -> str:
-    """What ``ref`` points to at the remote, by the precedence that `git fetch` has."""
+    """The object to which ``ref`` leads at the remote, by the same precedence as in `git fetch`. Raises RemoteError."""
     lines = repository.ask(remote, "ls-remote", "--quiet", "origin", ref, subject=ref).splitlines()
     tips = {name: tip for tip, _, name in (line.partition("\t") for line in lines)}
     for pattern in ("{}", "refs/{}", "refs/tags/{}", "refs/heads/{}"):
         if tip := tips.get(pattern.format(ref)):
             return tip
-    message = f"ref {ref!r} does not exist in {redacted(remote.url)}; push it or correct `ref`"
-    raise RemoteError("RefNotFound", message)
+    raise no_such_ref(ref, remote.url)

@@ -1,4 +1,4 @@
-"""Which files of a revision sparse patterns select; Git itself matches them."""
+"""Finds the files of a revision that sparse patterns select, by asking Git."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def selected(repository: Repository, revision: str, patterns: tuple[str, ...]) -> frozenset[str]:
-    """Paths of ``revision`` that a work tree with ``patterns`` has.
+    """The paths of ``revision`` that a work tree with the sparse ``patterns`` would have.
 
-    `git sparse-checkout check-rules` would do in one command, but Debian 12's Git does not have it.
+    `git sparse-checkout check-rules` would be simpler, but Debian 12's Git does not have it.
     """
     (repository.directory / "info" / "sparse-checkout").write_text("".join(f"{line}\n" for line in patterns))
     config = {"core.sparseCheckout": "true", "core.sparseCheckoutCone": "false"}

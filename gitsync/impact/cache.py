@@ -1,4 +1,4 @@
-"""Facts by blob, in SQLite: what has been analysed once is never read again, and who uses a name is one query."""
+"""Keeps the facts of files in SQLite, by blob id. Each is analysed once, and one query finds users of a name."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _VERSION = facts.VERSION * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
-"""What an older analyser or another Python's parser has found is not trusted."""
+"""Version of the cache. Results of an older analyser, or of another Python's parser, do not count."""
 _AT_ONCE = 500
-"""Values in one query; SQLite allowed 999 for long."""
+"""Values in one query. Older SQLite allows 999."""
 _TABLES = ("facts", "uses", "classes")
-# Columns in the order of their key: `quick_check` of SQLite 3.40 finds NULL where there is none otherwise.
+# Columns in the order of their key. With another order, `quick_check` of SQLite 3.40 reports NULLs that are none.
 _SCHEMA = f"""
 CREATE TABLE facts (
     id INTEGER PRIMARY KEY, blob TEXT, kind TEXT, dag INTEGER, exports INTEGER, anything TEXT, reads TEXT,
-    members TEXT, UNIQUE (blob, kind)
+    members TEXT, opaque INTEGER, UNIQUE (blob, kind)
 );
 CREATE TABLE uses (name TEXT, level INTEGER, fact INTEGER, PRIMARY KEY (name, level, fact)) WITHOUT ROWID;
 CREATE TABLE classes (fact INTEGER, name TEXT, base TEXT, PRIMARY KEY (fact, name, base)) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
 _INSERT = """
-INSERT INTO facts (blob, kind, dag, exports, anything, reads, members) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO facts (blob, kind, dag, exports, anything, reads, members, opaque)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
 class Known(NamedTuple):
-    """What is known of one blob, but for what it uses."""
+    """The facts of one blob, without its uses."""
 
     id: int
     blob: str
@@ -54,34 +55,39 @@ class Known(NamedTuple):
     reads: str
     members: str
     """Names with a slash after each."""
+    opaque: bool
 
 
 class Use(NamedTuple):
+    """One use of a name by a file; see `gitsync.impact.facts.Facts.uses`."""
+
     name: str
     level: int
     fact: int
+    """The id of the user's facts."""
 
 
 class Session:
-    """One connection, of one thread."""
+    """A connection to the cache, for one thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def known(self) -> dict[tuple[str, str], Known]:
-        """Everything, by blob and kind."""
-        rows = self._connection.execute("SELECT id, blob, kind, dag, exports, anything, reads, members FROM facts")
+        """All facts, by blob and kind."""
+        columns = ", ".join(Known._fields)
+        rows = self._connection.execute(f"SELECT {columns} FROM facts")  # noqa: S608 - our names
         return {(row[1], row[2]): Known(*row) for row in rows}
 
     def add(self, found: Iterable[tuple[str, str, Facts]]) -> None:
-        """Keep the facts of blobs of a kind; all of them or, after a crash, none."""
+        """Add facts, each with its blob and kind. A crash adds none of them."""
         with self._connection:
             for blob, kind, item in found:
                 self._add(blob, kind, item)
 
     def _add(self, blob: str, kind: str, item: Facts) -> None:
         members = "".join(f"{name}/" for name in item.members)
-        row = (blob, kind, item.dag, item.exports, item.anything, item.reads, members)
+        row = (blob, kind, item.dag, item.exports, item.anything, item.reads, members, item.opaque)
         added = self._connection.execute(_INSERT, row).lastrowid
         uses = {(_storable(name), level, added) for name, level in item.uses}
         self._connection.executemany("INSERT INTO uses VALUES (?, ?, ?)", uses)
@@ -89,11 +95,11 @@ class Session:
         self._connection.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
 
     def importing(self, names: Collection[str]) -> Iterator[Use]:
-        """Who imports one of ``names``, relative or not."""
+        """The imports of ``names``, relative ones included."""
         return self._using(names, "level >= 0")
 
     def mentioning(self, texts: Collection[str]) -> Iterator[Use]:
-        """Who has one of ``texts`` in it."""
+        """The mentions of ``texts``."""
         return self._using(texts, f"level = {MENTION}")
 
     def _using(self, names: Collection[str], condition: str) -> Iterator[Use]:
@@ -103,12 +109,12 @@ class Session:
             yield from map(Use._make, self._connection.execute(query, part))
 
     def classes(self, only: Collection[int]) -> list[tuple[int, str, str]]:
-        """Fact, class and base of every class in the facts ``only``."""
+        """The classes in the facts ``only``, each as fact id, class name and name of a base."""
         rows = self._connection.execute("SELECT fact, name, base FROM classes")
         return [row for row in rows if row[0] in only]
 
     def forget_except(self, kept: Collection[int]) -> None:
-        """Remove what no snapshot has any more."""
+        """Remove all facts but ``kept``."""
         with self._connection:
             self._connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
             self._connection.executemany("INSERT INTO kept VALUES (?)", ((fact,) for fact in kept))
@@ -119,7 +125,7 @@ class Session:
 
 
 def _storable(text: str) -> str:
-    """SQLite takes no surrogates, of which a file's name or a literal may have some."""
+    """``text`` without surrogates, which SQLite refuses. File names and literals may have some."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
@@ -130,7 +136,7 @@ def _parts(names: Collection[str]) -> Iterator[list[str]]:
 
 
 class FactCache:
-    """Facts of one source, in ``directory``; losing them costs time only."""
+    """The cache of one source, in ``directory``. Losing it costs only time."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "facts.sqlite"
@@ -138,7 +144,7 @@ class FactCache:
         self._checked = False
 
     def using(self, work: Callable[[Session], _T]) -> _T:
-        """What ``work`` gives; a damaged file is made anew, once. Raises StoreError."""
+        """Run ``work`` on the cache. If the file is damaged, make a new one and run again. Raises StoreError."""
         with self._lock:
             try:
                 return self._once(work)
@@ -152,7 +158,7 @@ class FactCache:
                 path.unlink(missing_ok=True)
             return self._once(work)
         except (sqlite3.DatabaseError, OSError) as error:
-            message = f"cannot keep what is known of files in {self._path}: {error}; check the volume's space and owner"
+            message = f"cannot write the cache of files in {self._path}: {error}; check the volume's space and owner"
             raise StoreError(message) from error
 
     def _once(self, work: Callable[[Session], _T]) -> _T:

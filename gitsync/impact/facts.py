@@ -1,4 +1,4 @@
-"""What one file says of others: a function of its content and kind alone, so it is worked out once per blob."""
+"""Analyses one file: the modules and files that it may use. The result depends only on its content and kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from gitsync.impact import mentions, python
 from gitsync.impact.python import MENTION
 
-VERSION = 2
-"""Of the analysis: a higher one makes every cache anew."""
+VERSION = 3
+"""Version of the analysis. Raise it with every change of a result: caches of other versions are thrown away."""
 PYTHON, ARCHIVE, COMPILED, SHELL, TEXT = "python", "archive", "compiled", "shell", "text"
 _KINDS = {
     "py": PYTHON,
@@ -27,45 +27,55 @@ _DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, OSError, EOFError,
     ValueError, IndexError, OverflowError,
 )  # fmt: skip
-"""What `zipfile` raises for contents that nobody zipped; encrypted members are RuntimeError."""
+"""Errors of `zipfile` for damaged archives. RuntimeError stands for encrypted members."""
+_MEMBERS = 2_000
+"""Python files in an archive, above which it is not read."""
 _MENTIONS = 5_000
-"""Files that name more are data about something else."""
+"""File names in a text, above which its mentions do not count: such a text is data about other files."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What may be loaded or read because of this file, whether it exists or not."""
+    """The modules and files that one file may load or read. They need not exist."""
 
     uses: frozenset[tuple[str, int]] = frozenset()
-    """Module names with their level: 0 absolute, 1 and more relative; MENTION for names of files."""
+    """Module names, each with its level: 0 absolute, 1 and more relative. MENTION: the name of a file."""
     anything: str = ""
-    """Why it may depend on any file of the repository; empty when it does not."""
+    """The reason why the file may depend on any file of the repository; empty if it does not."""
     reads: str = ""
-    """Why it may read any file that is not Python; empty when it does not."""
+    """The reason why the file may read any file that is not Python; empty if it does not."""
     dag: bool = False
-    """Airflow's safe mode would look into it for DAGs."""
+    """Whether Airflow's safe mode would look into the file for DAGs."""
     exports: bool = False
-    """It mentions ``__all__``, which a star import takes submodules from."""
+    """Whether the file mentions ``__all__``. If so, a star import may load submodules."""
     classes: frozenset[tuple[str, str]] = frozenset()
-    """Class names with the last part of each base's name."""
+    """Class names, each with the last part of a base's name."""
     members: tuple[str, ...] = ()
-    """Files at the top of an archive that Airflow loads as DAG files."""
+    """The files at the top of an archive that Airflow loads as DAG files."""
+    opaque: bool = False
+    """Whether the file was not read because it is beyond a limit, so that it counts as reading everything."""
 
 
 def kind(path: str) -> str:
-    """What a file is, by its name."""
+    """The kind of a file, by its name."""
     return _KINDS.get(path.rpartition("/")[2].rpartition(".")[2].lower(), TEXT)
 
 
 def unread(file_kind: str) -> Facts:
-    """What has to be thought of a file that is not read."""
+    """The facts to assume of a file that is too large to be read, or is compiled code."""
     why = {COMPILED: "is compiled code", PYTHON: "is too large to be analysed", SHELL: "is too large to be analysed"}
     why[ARCHIVE] = "is too large to be opened"
-    return Facts(anything=why.get(file_kind, ""), dag=file_kind in (ARCHIVE, PYTHON))
+    opaque = file_kind not in (COMPILED, TEXT)
+    return Facts(anything=why.get(file_kind, ""), dag=file_kind in (ARCHIVE, PYTHON), opaque=opaque)
+
+
+def beyond(file_kind: str, why: str) -> Facts:
+    """The facts to assume of a file whose analysis was ended. ``why`` names the limit."""
+    return Facts(anything=why, reads=why, dag=file_kind in (ARCHIVE, PYTHON), exports=True, opaque=True)
 
 
 def analyse(file_kind: str, content: bytes) -> Facts:
-    """The facts of one file."""
+    """The facts of a file with this content."""
     if file_kind == PYTHON:
         return _python(content)
     if file_kind == ARCHIVE:
@@ -74,7 +84,7 @@ def analyse(file_kind: str, content: bytes) -> Facts:
 
 
 def may_have_dags(content: bytes) -> bool:
-    """Airflow 3.3.2, `airflow.utils.file.might_contain_dag_via_default_heuristic`."""
+    """Whether a file may have DAGs, as Airflow 3.3 decides: `might_contain_dag_via_default_heuristic`."""
     lower = content.lower()
     return b"airflow" in lower and (b"dag" in lower or b"asset" in lower)
 
@@ -89,9 +99,12 @@ def _named(content: bytes) -> frozenset[tuple[str, int]]:
 
 
 def _python(content: bytes) -> Facts:
-    source = python.read(content)
+    try:
+        source = python.read(content)
+    except MemoryError:
+        return beyond(PYTHON, "takes more memory than its analysis may use")
     if source is None:
-        # Airflow's Python may be newer than this one, and understand it.
+        # Airflow may have a newer Python, which can parse the file.
         return Facts(_named(content), "cannot be parsed", "cannot be parsed", may_have_dags(content), exports=True)
     return Facts(
         uses=frozenset(source.uses),
@@ -104,13 +117,16 @@ def _python(content: bytes) -> Facts:
 
 
 def _archive(content: bytes) -> Facts:
-    """A zip file of DAGs: its own modules, and what they use outside it."""
+    """The facts of a zip file of DAGs: the uses of all its modules."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             inside = archive.infolist()
             if sum(item.file_size for item in inside) > LIMITS[ARCHIVE]:
                 return unread(ARCHIVE)
-            sources = [_python(archive.read(item)) for item in inside if kind(item.filename) == PYTHON]
+            modules = [item for item in inside if kind(item.filename) == PYTHON]
+            if len(modules) > _MEMBERS or any(item.file_size > LIMITS[PYTHON] for item in modules):
+                return unread(ARCHIVE)
+            sources = [_python(archive.read(item)) for item in modules]
     except _DAMAGED:
         return Facts(anything="is a damaged archive", dag=True)
     return _merged(sources, [item.filename for item in inside])
@@ -123,6 +139,7 @@ def _merged(sources: list[Facts], names: list[str]) -> Facts:
         anything=next((source.anything for source in sources if source.anything), compiled),
         reads=next((source.reads for source in sources if source.reads), ""),
         dag=True,
+        opaque=any(source.opaque for source in sources),
         classes=frozenset(pair for source in sources for pair in source.classes),
         members=tuple(name for name in names if "/" not in name and name.endswith((".py", ".pyc"))),
     )

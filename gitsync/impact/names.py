@@ -1,4 +1,4 @@
-"""Under which names a path can be imported, and by which a module or a text can mean it."""
+"""Connects paths with names: the names by which a file can be imported or mentioned, and the file that a name means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gitsync.impact import facts
 from gitsync.impact.python import MENTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from gitsync.impact.cache import Use
 
@@ -19,7 +19,7 @@ _PACKAGE_FILES = ("__init__", "__main__")
 
 
 def slots(path: str) -> list[str]:
-    """Where a module would be: ``a/b`` for ``a/b.py``, ``a/b/__init__.py``, ``a/b.abi3.so``, directory ``a/b/``."""
+    """The places of a module: ``a/b`` for ``a/b.py``, ``a/b/__init__.py``, ``a/b.abi3.so`` and directory ``a/b/``."""
     folder, _, name = path.rpartition("/")
     if not name:
         return [folder]
@@ -35,11 +35,11 @@ class Roots:
     """The directories that may be on Python's search path."""
 
     declared: frozenset[str]
-    """The DAG folder, and what ``.gitsync.yaml`` says; empty for the repository's root."""
+    """The DAG folder, and the ``roots`` of ``.gitsync.yaml``. An empty string is the repository's root."""
     closed: bool
-    """``.gitsync.yaml`` has said which they are, so that there are no others."""
+    """Whether ``.gitsync.yaml`` has ``roots``, so that no other directory is on the search path."""
     tops: frozenset[str]
-    """Names that the declared ones provide in both revisions."""
+    """The top-level modules of the declared directories, in both revisions."""
 
     @classmethod
     def of(cls, declared: Iterable[str], *, closed: bool, files: Iterable[Iterable[str]]) -> Roots:
@@ -47,10 +47,10 @@ class Roots:
         return cls(roots, closed, frozenset.intersection(*(_tops(roots, paths) for paths in files)))
 
     def names(self, slot: str) -> set[str]:
-        """Dotted names by which ``slot`` can be imported.
+        """The dotted names by which ``slot`` can be imported.
 
-        A directory that nobody has declared counts as well, as `PYTHONPATH` may name it; but only for a name that the
-        declared ones lack, and that is no part of Python or Airflow.
+        A directory that nobody has declared counts as well, because `PYTHONPATH` may name it. It counts only for a name
+        that is in no declared directory, and that belongs neither to Python nor to Airflow.
         """
         parts = slot.split("/")
         found = set()
@@ -71,22 +71,25 @@ def _tops(roots: frozenset[str], paths: Iterable[str]) -> frozenset[str]:
 
 @dataclass
 class Index:
-    """Some paths by everything that can mean them; where a name means several, one of them is kept.
+    """Paths, by all names that can mean them. Of several paths with one name, only one is kept.
 
-    So it costs the same to ask for the users of one path or of thousands.
+    So the users of thousands of paths cost as many queries as the users of one path.
     """
 
     roots: Roots
     texts: dict[str, str] = field(default_factory=dict)
-    """Ends of names, and directories."""
+    """Paths by the ends of their names and by their directories."""
     ends: set[str] = field(default_factory=set)
-    """What imports can say, relative or not."""
+    """The names that an import of the paths can have, relative ones included."""
     _slots: dict[str, str] = field(default_factory=dict)
     _modules: dict[str, str] = field(default_factory=dict)
 
-    def add(self, path: str, *, mentioned: bool, starred: bool) -> None:
-        """``mentioned``: a text counts, too; ``starred``: so does a star import of its package."""
-        for slot in slots(path):
+    def add(self, path: str, *, mentioned: Collection[str], starred: bool, imported: bool = True) -> None:
+        """Add a path. ``mentioned``: the texts that mean it. ``starred``: star imports of its package count.
+
+        ``imported``: whether imports of it count at all.
+        """
+        for slot in slots(path) if imported else ():
             here = [slot, _star(slot, "/")] if starred else [slot]
             for place in here:
                 self._slots.setdefault(place, path)
@@ -95,26 +98,26 @@ class Index:
                 self._modules.setdefault(name, path)
                 if starred:
                     self._modules.setdefault(_star(name, "."), path)
-        for text in texts(path) if mentioned else ():
+        for text in mentioned:
             self.texts.setdefault(text, path)
 
     def meant(self, use: Use, user: str) -> str | None:
-        """The path that ``use``, found in the file ``user``, can mean."""
+        """The path that ``use`` in the file ``user`` can mean, or None."""
         if use.level == MENTION:
             return self.texts.get(use.name)
         here = user.split("/")[:-1]
         if not use.level:
-            # A program that is started by its path finds what is beside it first.
+            # A program that is started by its path finds modules in its own directory first.
             beside = "/".join((*here, *use.name.split(".")))
             return self._modules.get(use.name) or self._slots.get(beside)
         package = here[: len(here) + 1 - use.level] if use.level <= len(here) + 1 else []
-        # Packages of one name below two roots may be one package.
+        # A package below one root may continue one with the same name below another root.
         names = (".".join((*package[start:], use.name)) for start in range(len(package) + 1))
         return next((self._modules[name] for name in names if name in self._modules), None)
 
 
 def texts(path: str) -> set[str]:
-    """Everything in a text that can mean ``path``."""
+    """All texts that can mean ``path``: its directories, and every end of its name."""
     *folders, name = path.split("/")
     return {name[start:] for start in range(len(name))} | set(folders)
 
@@ -125,6 +128,6 @@ def _ends(module: str) -> set[str]:
 
 
 def _star(name: str, joint: str) -> str:
-    """``a.b`` as ``a.*``, and ``b`` as ``*``."""
+    """The star import of a name's package: ``a.*`` for ``a.b``, and ``*`` for ``b``."""
     parent, found, _ = name.rpartition(joint)
     return f"{parent}{found}*"

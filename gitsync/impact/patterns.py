@@ -1,9 +1,10 @@
-"""Patterns as in ``.gitignore``: of ``.gitsync.yaml``, and of ``.airflowignore`` as Airflow reads them."""
+"""Patterns with the syntax of ``.gitignore``, for ``.gitsync.yaml``; and ``.airflowignore`` as Airflow reads it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,20 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+
+class IgnoreSyntax(StrEnum):
+    """The syntax of ``.airflowignore``: Airflow's ``[core] dag_ignore_file_syntax``."""
+
+    GLOB = "glob"
+    REGEXP = "regexp"
+
+
 _COMMENT = re.compile(r"\s*#.*")
 
 
 @dataclass(frozen=True)
 class Patterns:
-    """Patterns relative to the repository's root. Raises ValueError for one that means nothing."""
+    """Patterns relative to the repository's root. Raises ValueError for an invalid pattern."""
 
     lines: tuple[str, ...] = ()
 
@@ -42,18 +51,17 @@ class _Rule:
     include: bool = True
     directories_only: bool = False
     base: str | None = ""
-    """The directory that paths are relative to, with a slash; None compares the last part of a path alone."""
+    """The directory to which paths are relative, with a slash. None: only the last part of a path counts."""
 
 
 class AirflowIgnore:
-    """Which files Airflow 3.3.2 passes over: `airflow._shared.module_loading.file_discovery`.
+    """The files that Airflow 3.3 ignores, as in `airflow._shared.module_loading.file_discovery`.
 
-    ``contents`` are the ``.airflowignore`` files by the directory that they are in, relative to the DAG folder;
-    ``syntax`` is ``glob`` or ``regexp``, as in Airflow's ``[core] dag_ignore_file_syntax``.
+    ``contents`` has the ``.airflowignore`` files by their directory, relative to the DAG folder.
     """
 
-    def __init__(self, contents: Mapping[str, bytes], syntax: str) -> None:
-        parse = _glob if syntax == "glob" else _regexp
+    def __init__(self, contents: Mapping[str, bytes], syntax: IgnoreSyntax) -> None:
+        parse = _glob if syntax is IgnoreSyntax.GLOB else _regexp
         self._own = {folder: tuple(_rules(content, folder, parse)) for folder, content in contents.items()}
         self._seen: dict[str, tuple[bool, tuple[_Rule, ...]]] = {"": (False, self._own.get("", ()))}
 
@@ -64,7 +72,7 @@ class AirflowIgnore:
         return ignored or _ignored(path, rules, directory=False)
 
     def _folder(self, path: str) -> tuple[bool, tuple[_Rule, ...]]:
-        """Whether a directory is passed over, and the rules for what is in it."""
+        """Whether a directory is ignored, and the rules for its files."""
         if path not in self._seen:
             ignored, rules = self._folder(path.rpartition("/")[0])
             ignored = ignored or _ignored(path, rules, directory=True)
@@ -104,7 +112,7 @@ def _regexp(line: str, _folder: str) -> _Rule | None:
 
 
 def _ignored(path: str, rules: Iterable[_Rule], *, directory: bool) -> bool:
-    """The last rule that matches decides; a regular expression never takes one back."""
+    """Whether ``rules`` ignore ``path``. The last matching rule decides; a regular expression only ever ignores."""
     result = False
     for rule in rules:
         if rule.directories_only and not directory:

@@ -1,4 +1,4 @@
-"""What a Python file may import, read or run, by its syntax tree."""
+"""Finds the modules and files that a Python file may import, read or run, in its syntax tree."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from gitsync.impact import mentions
 
 MENTION = -1
-"""The level of a use that names a file, not a module."""
+"""The level of a use whose name is that of a file and no module."""
 _ANY_FILE_MODULES = frozenset({
     "builtins", "cloudpickle", "code", "codeop", "dill", "imp", "importlib_resources", "modulefinder", "pickle",
     "pkg_resources", "pkgutil", "runpy", "shelve", "site", "zipimport",
 })  # fmt: skip
-"""Importing one is enough: they find, list or make modules by names that are not in the source."""
+"""Modules whose import is enough: they find, list or make modules by names that are not in the source."""
 _ANY_FILE_NAMES = frozenset({"__builtins__", "__loader__", "__path__", "compile", "eval", "exec"})
 _HIDDEN_NAMES = frozenset({"__builtins__", "__import__", "__path__", "import_module", "importlib"})
-"""As strings they are meant for `getattr` and the like."""
+"""Names that, as strings, are most likely for `getattr` and the like."""
 _IMPORTERS = frozenset({"__import__", "import_module", "import_string"})
 _IMPORTLIB = frozenset({"import_module", "invalidate_caches", "metadata", "reload"})
-"""What of `importlib` can be understood; everything else makes modules out of anything."""
+"""The parts of `importlib` that the analysis understands. All others can make modules of anything."""
 _SYS = frozenset({"meta_path", "path", "path_hooks", "path_importer_cache"})
 _LISTERS = frozenset({
     "copytree", "fwalk", "glob", "iglob", "iterdir", "listdir", "make_archive", "rglob", "scandir", "walk",
@@ -31,13 +31,13 @@ _READERS = frozenset({
 })  # fmt: skip
 _READERS_BEGIN = ("load_", "open_", "read_", "upload")
 _NAMING = re.compile(r"[./]|-m\s")
-"""What a string must have to be worth a closer look; most have not."""
+"""Characters that a string needs to name a file or a module. Most strings have none of them."""
 _PATHS = frozenset({"Path", "PurePath", "PurePosixPath", "join", "joinpath"})
 
 
 @dataclass
 class Source(ast.NodeVisitor):
-    """What has been seen so far of one file."""
+    """The uses that have been found in a file so far; the fields are those of `gitsync.impact.facts.Facts`."""
 
     uses: set[tuple[str, int]] = field(default_factory=set)
     anything: str = ""
@@ -109,7 +109,7 @@ class Source(ast.NodeVisitor):
             self.visit(child)
 
     def _import_call(self, node: ast.Call, name: str) -> None:
-        """``import_module("a.b")``, or ``(".b", "a")``; what else is given makes it unknown."""
+        """Understand ``import_module("a.b")`` and ``import_module(".b", "a")``. Other arguments could mean any file."""
         given = [*node.args, *(item.value for item in node.keywords if item.arg in ("name", "package"))]
         if len(given) != len(node.args) + len(node.keywords) or not given or not _is_text(given[0]):
             self._any_file(node, f"calls {name} with a computed name")
@@ -199,13 +199,16 @@ class Source(ast.NodeVisitor):
 
 
 def read(content: bytes) -> Source | None:
-    """What the source says, or None when this Python cannot parse it."""
+    """The uses in a source, or None if this Python cannot parse it.
+
+    Raises MemoryError for a source that is too large, or nested too deep for the parser.
+    """
     source = Source()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is odd in a DAG file is its authors' business
+            warnings.simplefilter("ignore")  # warnings about DAG code are for its authors
             source.visit(ast.parse(content))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError):
         return None
     return source
 

@@ -1,4 +1,4 @@
-"""Which components of the stack hold code that a commit changes, and must restart to have the new one."""
+"""Finds the components that must restart because a commit changes code that they keep in memory."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ _HOLDERS = {
     "trigger": ("triggerer",),
 }
 BEHIND_ALL = frozenset({"plugin", "listener", "local settings", "XCom backend"})
-"""What acts on DAGs that do not import it."""
+"""Kinds of extensions that act on DAGs that do not import them."""
 _LOCAL_SETTINGS = "airflow_local_settings.py"
 
 
 def changed_kinds(spread: Spread, reached: Mapping[str, str]) -> dict[str, str]:
-    """What of Airflow's own extensions is among the files that changes reach by imports, with one file of each."""
+    """The kinds of Airflow extensions among the files that changes reach by imports, each with one file.
+
+    ``reached`` is the result of `Spread.from_imports`.
+    """
     found: dict[str, str] = {}
     for path in sorted(reached):
         if path.rpartition("/")[2] == _LOCAL_SETTINGS:
@@ -49,7 +52,7 @@ def changed_kinds(spread: Spread, reached: Mapping[str, str]) -> dict[str, str]:
 
 
 def _classes(session: Session, present: Mapping[int, object]) -> Iterator[tuple[int, str]]:
-    """Facts that define a class of a kind, be it through a base class of the repository's own."""
+    """The ids of facts that define an extension, each with its kind. The base class may be the repository's own."""
     classes = session.classes(present)
     kinds: dict[str, str] = {}
     before = -1
@@ -66,7 +69,7 @@ def _kind(base: str) -> str:
 
 
 def restarts(spread: Spread, kinds: Mapping[str, str], reached: Iterable[str]) -> dict[str, str]:
-    """Each component that must restart, with the reason."""
+    """The components that must restart, each with the reason."""
     found: dict[str, str] = {}
     for kind, path in kinds.items():
         for component in _HOLDERS[kind]:

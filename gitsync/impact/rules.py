@@ -1,4 +1,4 @@
-"""``.gitsync.yaml``: what the authors of a repository say about it, and what is taken for granted."""
+"""``.gitsync.yaml``, in which authors of a repository declare uses of files; and the patterns that always hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 NAME = ".gitsync.yaml"
 LIMIT = 1 << 16
-"""Bytes; a larger one is refused unread."""
+"""Bytes of the file. A larger one is refused without reading it."""
+_MOST_KEYS = 10_000
+"""Keys of a mapping, those that it merges included."""
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "worker", "api-server")
 UNREAD = Patterns((
     "README*", "LICENSE*", "LICENCE*", "NOTICE*", "CHANGELOG*", "CHANGES*", "CONTRIBUTING*", "SECURITY*", "AUTHORS*",
@@ -23,32 +25,42 @@ UNREAD = Patterns((
     ".editorconfig", ".pre-commit-config.yaml", ".dockerignore", "Dockerfile*", "Jenkinsfile", "Makefile",
     ".airflowignore",
 ))  # fmt: skip
-"""What no DAG reads unless something in the repository names it."""
+"""Files that no DAG reads unless another file names them."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Paths and patterns are relative to the repository's root."""
+    """The content of ``.gitsync.yaml``. Paths and patterns are relative to the repository's root."""
 
     reads: Mapping[Patterns, Patterns] = field(default_factory=dict)
-    """Files, and the only files that read them."""
+    """Files, each with the only files that read them."""
     ignore: Patterns = field(default_factory=Patterns)
-    """Files that nothing reads; an import counts all the same."""
+    """Files that no file reads. Imports of them still count."""
     roots: tuple[str, ...] | None = None
-    """Directories on the search path besides the DAG folder; None: not said."""
+    """Directories on Python's search path beside the DAG folder; None: the file does not say."""
     restart: Mapping[Patterns, tuple[str, ...]] = field(default_factory=dict)
-    """Files, and the components that have to restart when one of them changes."""
+    """Files, each with the components that must restart when one of them changes."""
 
     def readers(self, path: str) -> tuple[Patterns, ...] | None:
-        """Which files read ``path``, or None when nothing is said about it."""
+        """The patterns of the files that read ``path``; None if the rules do not mention it."""
         said = tuple(readers for patterns, readers in self.reads.items() if path in patterns)
         return said or (() if path in self.ignore else None)
 
 
+class _Loader(yaml.SafeLoader):
+    """A loader that merges no more keys than a person would write. A few lines of ``<<`` can stand for billions."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            mark = node.start_mark
+            raise yaml.YAMLError(f"the mapping in line {mark.line + 1} has more than {_MOST_KEYS} keys")
+
+
 def parse(content: bytes) -> Rules:
-    """Raises Refused, which names the wrong key by its path."""
+    """Read ``.gitsync.yaml``. Raises Refused, which names the wrong key by its path."""
     try:
-        loaded = yaml.safe_load(content)
+        loaded = yaml.load(content, _Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise wrong("", f"is not YAML: {' '.join(str(error).split())}") from None
     given = _mapping("", {} if loaded is None else loaded)
@@ -65,7 +77,7 @@ def parse(content: bytes) -> Rules:
 
 
 def wrong(at: str, why: str) -> Refused:
-    """The refusal of a file whose key ``at``, or which as a whole if that is empty, is wrong."""
+    """The refusal of a file because of its key ``at``. An empty ``at`` means the whole file."""
     return Refused("GitsyncYamlWrong", f"{NAME}{': ' if at else ' '}{at}{' ' if at else ''}{why}")
 
 

@@ -1,4 +1,4 @@
-"""One of the two revisions: its files, its rules, and which of its files Airflow looks into for DAGs."""
+"""One side of a comparison: a revision's files, its rules, and the DAG files among them."""
 
 from __future__ import annotations
 
@@ -6,50 +6,47 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.impact import facts, rules, snapshot
-from gitsync.impact.patterns import AirflowIgnore
+from gitsync.impact.patterns import AirflowIgnore, IgnoreSyntax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from gitsync.airflow.entries import Entry
     from gitsync.impact.cache import Known
     from gitsync.impact.rules import Rules
-    from gitsync.impact.snapshot import Entry, Snapshot
+    from gitsync.impact.snapshot import Snapshot
 
 _IGNORE_FILE = ".airflowignore"
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """How Airflow finds DAG files; must be what its own configuration says."""
+    """How Airflow finds DAG files. The values must be those of Airflow's own configuration."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    ignore_syntax: str = "glob"
-    """``glob`` or ``regexp``: ``[core] dag_ignore_file_syntax``."""
+    ignore_syntax: IgnoreSyntax = IgnoreSyntax.GLOB
+    """``glob`` or ``regexp``, as in ``[core] dag_ignore_file_syntax``."""
     safe_mode: bool = True
-    """``[core] dag_discovery_safe_mode``: only files that mention Airflow and DAGs or assets."""
-
-    def __post_init__(self) -> None:
-        if self.ignore_syntax not in ("glob", "regexp"):
-            raise ValueError("ignore_syntax must be `glob` or `regexp`, as [core] dag_ignore_file_syntax in Airflow")
+    """As ``[core] dag_discovery_safe_mode``. True: only files that mention Airflow and DAGs or assets are DAG files."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Paths are relative to the repository's root."""
+    """One revision. Paths are relative to the repository's root."""
 
     files: Mapping[str, Entry]
     folder: str
-    """The DAG folder with a slash; empty for the whole repository."""
+    """The DAG folder, with a slash at its end; empty for the repository's root."""
     rules: Rules
     ignored: AirflowIgnore
     read: Callable[[Collection[str]], Mapping[str, bytes]]
     linked: frozenset[str]
-    """Files that are there through a symbolic link."""
+    """Paths that lead through a symbolic link."""
 
     @classmethod
     def of(cls, tree: Snapshot, said: Rules, discovery: Discovery) -> Side:
-        """Raises TooManyLinks."""
+        """Make a side of a tree and its rules. Raises TooManyLinks."""
         files = snapshot.files(tree)
         folder = "/".join(part for part in tree.subdirectory.split("/") if part not in ("", "."))
         folder = f"{folder}/" if folder else ""
@@ -64,7 +61,7 @@ class Side:
         return cls(files, folder, said, AirflowIgnore(patterns, discovery.ignore_syntax), tree.read, linked)
 
     def dag_files(self, known: Mapping[tuple[str, str], Known], discovery: Discovery) -> set[str]:
-        """What Airflow loads as DAG files."""
+        """The paths that Airflow loads as DAG files."""
         return {
             path
             for path, entry in self.files.items()
@@ -75,7 +72,7 @@ class Side:
         }
 
     def members(self, path: str, known: Mapping[tuple[str, str], Known]) -> set[str]:
-        """What Airflow loads from the archive at ``path``, named as it names that."""
+        """The DAG files in the archive at ``path``, with the names that Airflow gives them."""
         if (entry := self.files.get(path)) is None:
             return set()
         names = known[entry.blob, facts.kind(path)].members
@@ -83,7 +80,7 @@ class Side:
 
 
 def stated(tree: Snapshot) -> Rules:
-    """What the repository says of itself. Raises Refused."""
+    """The rules in the tree's ``.gitsync.yaml``; without that file, no rules. Raises Refused."""
     entry = tree.files.get(rules.NAME)
     if entry is None:
         return rules.Rules()

@@ -1,48 +1,41 @@
-"""One revision of a repository as this package sees it."""
+"""A snapshot: the files of one revision, and the paths that its symbolic links add."""
 
 from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from gitsync.airflow.entries import SYMLINK
+from gitsync.airflow.policy import LONGEST_TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-_SYMLINK = "120000"
+    from gitsync.airflow.entries import Entry
+
 _PASSES, _ALIASES = 4, 100_000
-"""Links to links to directories are followed this often, and to this many files."""
-
-
-class Entry(Protocol):
-    """A file, or a symbolic link whose content is its target."""
-
-    @property
-    def mode(self) -> str: ...
-    @property
-    def blob(self) -> str: ...
-    @property
-    def size(self) -> int: ...
+"""Limits on links to directories: how often links that lead through links are followed, and how many paths they add."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A whole exported tree; its paths are relative to the repository's root."""
+    """An exported tree. Paths are relative to the repository's root."""
 
     files: Mapping[str, Entry]
     subdirectory: str
     """The DAG folder, relative to the repository's root; empty for the root itself."""
     read: Callable[[Collection[str]], Mapping[str, bytes]]
-    """Contents by blob."""
+    """Gives contents by blob id."""
 
 
 class TooManyLinks(Exception):
-    """Symbolic links make more files than can be looked at."""
+    """Symbolic links to directories add more paths than the limits allow."""
 
 
 def files(snapshot: Snapshot) -> dict[str, Entry]:
-    """Every path that a reader of the tree can open, with what is behind it. Raises TooManyLinks."""
-    found = {path: entry for path, entry in snapshot.files.items() if entry.mode != _SYMLINK}
+    """All paths that a reader of the tree can open, each with its file. Raises TooManyLinks."""
+    found = {path: entry for path, entry in snapshot.files.items() if entry.mode != SYMLINK}
     links = dict(_links(snapshot))
     for _ in range(_PASSES):
         aliases = {alias: entry for alias, entry in _aliases(found, links) if alias not in found}
@@ -55,8 +48,9 @@ def files(snapshot: Snapshot) -> dict[str, Entry]:
 
 
 def _links(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Each link with what it points to; one that leaves the tree points to nothing here."""
-    links = {path: entry.blob for path, entry in snapshot.files.items() if entry.mode == _SYMLINK}
+    """All links, each with its target as a path in the tree. Absolute links are left out."""
+    entries = snapshot.files.items()
+    links = {path: entry.blob for path, entry in entries if entry.mode == SYMLINK and entry.size <= LONGEST_TARGET}
     targets = snapshot.read(set(links.values())) if links else {}
     for path, blob in links.items():
         target = targets[blob].decode(errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""Has one source's trees as the controller directs."""
+"""Follows the controller's directives for one source."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitsync.errors import GitSyncError, RemoteError
-from gitsync.protocol import Report
+from gitsync.protocol import MemberReport
 
 if TYPE_CHECKING:
-    from gitsync.member.controller import Controller
+    from gitsync.member.client import ControllerClient
     from gitsync.member.replica import Replica
     from gitsync.protocol import Directive
 
@@ -21,16 +21,16 @@ log = logging.getLogger(__name__)
 
 LONGEST_RETRY_SECONDS = 5.0
 BEHIND_SECONDS = 30.0
-"""How long a pod that is told another revision than it has stays ready: longer than any flip that succeeds."""
+"""Time after which a pod that has not flipped as directed is no longer ready. Every successful flip is shorter."""
 
 
 class Follower:
-    """Polls the controller and follows it, in a thread of its own."""
+    """Polls the controller, and carries out its directives. It runs in a thread of its own."""
 
-    def __init__(self, replica: Replica, controller: Controller, pod_uid: str) -> None:
+    def __init__(self, replica: Replica, controller: ControllerClient, pod_uid: str) -> None:
         self.replica = replica
         self._controller = controller
-        self._report = Report(pod_uid)
+        self._report = MemberReport(pod_uid)
         self._trouble: str | None = None
         self._confirmed = False
         self._behind_since: float | None = None
@@ -41,13 +41,16 @@ class Follower:
 
     @property
     def ready(self) -> bool:
-        """The controller has once confirmed our tree, and we have not been left behind since. From any thread."""
+        """Whether the pod's tree is up to date: the controller has confirmed it once, and no flip is overdue since.
+
+        From any thread.
+        """
         behind = self._behind_since
         late = behind is not None and time.monotonic() - behind > BEHIND_SECONDS
         return self._confirmed and not late
 
     def run(self) -> None:
-        """For ever."""
+        """Poll for ever. Failures are logged, and tried again."""
         failures = 0
         while True:
             try:
@@ -57,30 +60,30 @@ class Follower:
                 self._say_once(str(error))
                 failures += 1
                 pause = min(0.1 * 2.0 ** min(failures, 10), LONGEST_RETRY_SECONDS)
-                # Spread, so that a controller that comes back is not met by all pods at once.
-                time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+                # The random pause keeps the pods from asking a controller that comes back all at once.
+                time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, keeps no secret
 
     def _turn(self) -> None:
         asked = self._state()
         directive = self._controller.ask(asked)
         if directive.revision not in (None, asked.current):
-            # The answer may have waited in a process that was stopped, and been taken back meanwhile.
+            # This process may have been stopped after the answer arrived, and the publication taken back since.
             directive = self._controller.ask(replace(asked, heard=""))
-        # A pod that joins during a publication is ready only once it has what was published meanwhile.
+        # A pod that joins during a publication becomes ready only with the newly published revision.
         if directive.revision is not None and asked.current == directive.revision:
             self._confirmed = True
         try:
             self._follow(directive)
         except GitSyncError as error:
-            # The controller is told, and shows it. Its answer must come at once: then this is tried again.
+            # The next report tells the controller. An empty `heard` makes it answer at once, so this is tried again.
             self._report = replace(self._report, error=str(error), heard="")
             raise
         self._trouble = None
 
     def _follow(self, directive: Directive) -> None:
-        """Raises GitSyncError."""
+        """Carry out ``directive``. Raises GitSyncError."""
         if directive.revision is not None and directive.epoch < self._report.epoch:
-            message = f"told to follow epoch {directive.epoch} after {self._report.epoch}; restart this pod to obey it"
+            message = f"epoch {directive.epoch} is older than this pod's {self._report.epoch}; restart it to follow"
             raise RemoteError("EpochOutdated", message)
         try:
             self.replica.follow(directive)
@@ -90,16 +93,16 @@ class Follower:
             self._behind_since = (self._behind_since or time.monotonic()) if late else None
         self._report = replace(self._report, heard=directive.serial, error=None)
         if directive.revision is not None:
-            # Until we are ready the next answer must come at once: it is the one that confirms.
+            # Until this pod is confirmed, an empty `heard` makes the next answer come at once. That answer confirms.
             heard = directive.serial if self._confirmed else ""
             self._report = replace(self._report, epoch=directive.epoch, heard=heard)
 
-    def _state(self) -> Report:
+    def _state(self) -> MemberReport:
         store = self.replica.store
         return replace(
             self._report,
             current=store.current(),
-            staged=tuple(sorted(store.staged())),
+            staged=tuple(sorted(filter(store.usable, store.staged()))),
             flipped_at=_written(store.flipped_at()),
         )
 

@@ -1,4 +1,4 @@
-"""One source's trees on one pod's volume."""
+"""The trees of one source on one pod's volume, and the repository from which they are made."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from gitsync.errors import RemoteError, StoreError, VolumeFull
+from gitsync.errors import GitSyncError, RemoteError, StoreError, VolumeFull
 from gitsync.git.mirror import Mirror
+from gitsync.trees.repair import confirm, repair
 from gitsync.trees.store import Store
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600.0
-"""A tree that was used since is never removed: a run may have just asked for it."""
+"""Trees that were used in this time stay. A run may have asked for one a moment ago."""
 NEWEST = 3
-"""Trees that stay although no run needs them."""
+"""Number of trees to keep that no run needs."""
 
 
 class Replica:
-    """Two threads use it: the poll, and Airflow's questions."""
+    """Stages, flips and removes trees. Two threads use it: the follower's, and the pod server's."""
 
     def __init__(
         self,
@@ -38,9 +39,10 @@ class Replica:
         *,
         newest: int = NEWEST,
     ) -> None:
-        """``touched``: which unchanged files of a revision to parse again when it follows another; None: all.
+        """``remote`` gives the controller's repository. ``newest`` is the number of trees to keep that no run needs.
 
-        ``recall``: has the remote bring back a revision that it has no more; whether it did.
+        ``touched`` gives the files that Airflow must parse again if a revision follows another; None: all DAG files.
+        ``recall`` asks the controller to bring back a revision that it has removed, and says whether it did.
         """
         self.store = Store(root)
         self._mirror = Mirror(root / ".repository")
@@ -58,10 +60,11 @@ class Replica:
     def prepare(self) -> None:
         self.store.prepare()
         self._mirror.prepare()
+        repair(self.store, self._mirror)
 
     def stage(self, revision: str) -> None:
-        """Have the tree of ``revision`` on the volume. Raises RemoteError or StoreError."""
-        if self.store.has(revision):
+        """Put the tree of ``revision`` on the volume, unless it is there. Raises RemoteError or StoreError."""
+        if self.store.usable(revision):
             return
         with self._writing:
             if not self._mirror.exported(revision):
@@ -72,7 +75,7 @@ class Replica:
                 raise
             except StoreError as error:
                 log.warning("restaging", extra={"revision": revision, "error": str(error)})
-                # When our repository is damaged this finds it out, and makes another one.
+                # If the repository is damaged, the fetch notices that, and makes a new one.
                 self._take(revision)
                 self._build(revision)
 
@@ -85,20 +88,21 @@ class Replica:
             self._mirror.take(self._remote(), revision)
 
     def _build(self, revision: str) -> None:
+        confirm(self.store, revision, self._mirror)
         self.store.stage(revision, self._mirror, touched=lambda base: self._touched_since(base, revision))
 
     def _touched_since(self, base: str, revision: str) -> Collection[str] | None:
         try:
             return self._touched(revision, base)
         except RemoteError as error:
-            # Costs time only: what imports a changed file is parsed in Airflow's next round.
+            # No harm: Airflow then parses importers of a changed file later, in its next round.
             if str(error) != self._trouble:
                 log.warning("touched.unknown", extra={"revision": revision, "error": str(error)})
             self._trouble = str(error)
             return ()
 
     def follow(self, directive: Directive) -> None:
-        """Have what ``directive`` says. Raises RemoteError or StoreError."""
+        """Carry out ``directive``. Raises RemoteError or StoreError."""
         if directive.revision is not None:
             self.stage(directive.revision)
             if not directive.settled:
@@ -112,20 +116,23 @@ class Replica:
             self._remove_except({*directive.keep, *directive.stage})
 
     def flip(self, revision: str, **noted: object) -> None:
-        """Have ``revision`` current. Raises RemoteError or StoreError."""
+        """Make ``revision`` the current tree. ``noted`` goes into the log line. Raises RemoteError or StoreError."""
         self.stage(revision)
         if self.store.current() != revision:
             self.store.flip(revision)
             log.info("flipped", extra={"revision": revision, **noted})
 
     def _remove_except(self, kept: Collection[str]) -> None:
-        # A tree that is being built may be linking from one that would go; the next directive is soon enough.
+        # A tree under construction may link files of a tree that would be removed. The next directive removes it.
         if not self._writing.acquire(blocking=False):
             return
         try:
             removed = self.store.remove_except(kept, older_than=KEEP_SECONDS, newest=self._newest)
             if removed:
-                self._mirror.forget(removed)
                 log.info("removed", extra={"revisions": removed})
+                self._mirror.forget(removed)
+        except GitSyncError as error:
+            # The directive has been carried out. The next one removes it.
+            log.warning("unremoved", extra={"error": str(error)})
         finally:
             self._writing.release()

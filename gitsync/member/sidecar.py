@@ -1,6 +1,7 @@
-"""The member: keeps one pod's trees as the controller directs, and answers Airflow beside it.
+"""The sidecar's main program: follows the controller for each source, and serves the pod.
 
-Small on purpose: the standard library, Git as a program, one token; no Git or database credentials.
+It is small, because every pod that reads DAGs has one: it uses the standard library and the program Git. Its only
+secret is the members' token.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from gitsync.member.controller import Controller
+from gitsync.member.client import ControllerClient
 from gitsync.member.follower import Follower
 from gitsync.member.pod import PodServer
 from gitsync.member.replica import Replica
@@ -22,26 +23,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def main(url: str, roots: Mapping[str, Path], token_file: Path, *, port: int, newest: int) -> None:
-    """Keep each source's trees below its root until SIGTERM; the kubelet sends it after Airflow has ended."""
+def main(url: str, roots: Mapping[str, Path], token_file: Path, *, port: int, newest: int, limit: int | None) -> None:
+    """Keep the trees of each source below its root until SIGTERM. The kubelet sends it after Airflow has ended.
+
+    ``roots`` has the volume of each source, ``newest`` the number of trees to keep that no run needs, ``limit`` the
+    bytes that everything on a volume may take.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
         followers = {source: _follower(url, source, root, token_file, newest) for source, root in roots.items()}
         for follower in followers.values():
+            follower.replica.store.limit = limit
             stack.enter_context(follower.replica.owned())
             follower.replica.prepare()
-        threading.Thread(target=PodServer(followers, port).serve_forever, name="http", daemon=True).start()
+        PodServer(followers, port).start()
         _run_together(followers)
 
 
 def _follower(url: str, source: str, root: Path, token_file: Path, newest: int) -> Follower:
-    controller = Controller(url.rstrip("/"), source, os.environ["POD_NAME"], token_file)
+    controller = ControllerClient(url.rstrip("/"), source, os.environ["POD_NAME"], token_file)
     replica = Replica(root, controller.remote, controller.touched, controller.recall, newest=newest)
     return Follower(replica, controller, os.environ["POD_UID"])
 
 
 def _run_together(followers: Mapping[str, Follower]) -> None:
-    """One thread for each; a defect in one ends the process, so that Kubernetes starts it again and it is seen."""
+    """Run a thread for each follower. If one ends by a defect, the process ends, so that Kubernetes restarts it."""
     ended = threading.Event()
 
     def run(follower: Follower) -> None:

@@ -1,4 +1,4 @@
-"""`gitsync stage`: one revision on a volume, once; for a pod that executes one task and needs no sidecar."""
+"""`gitsync stage`: writes one revision to a volume and ends, for a pod that executes one task and has no sidecar."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING
 
 from gitsync.errors import RemoteError, SettingsError
-from gitsync.git.command import REVISION
-from gitsync.member.controller import Controller
+from gitsync.member.client import ControllerClient
 from gitsync.member.replica import Replica
-from gitsync.protocol import Report
+from gitsync.protocol import MemberReport
+from gitsync.revision import REVISION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +22,14 @@ CURRENT = "current"
 
 
 def stage(url: str, source: str, root: Path, token_file: Path, *, wanted: str, timeout: float) -> str:
-    """Have ``wanted``, a revision or what is published now, as the current tree below ``root``; its full id.
+    """Make ``wanted``, a full commit id or ``current``, the current tree below ``root``. Gives the full commit id.
 
-    Tried again for ``timeout`` seconds. Raises RemoteError, StoreError or SettingsError.
+    ``current`` is the published revision. Failures are tried again for ``timeout`` seconds. Raises RemoteError,
+    StoreError or SettingsError.
     """
     if wanted != CURRENT and not REVISION.fullmatch(wanted):
         raise SettingsError(f"{wanted!r} is neither a full commit id nor {CURRENT!r}")
-    controller = Controller(url.rstrip("/"), source, os.environ.get("POD_NAME", "stage"), token_file)
+    controller = ControllerClient(url.rstrip("/"), source, os.environ.get("POD_NAME", "stage"), token_file)
     replica = Replica(root, controller.remote, recall=controller.recall)
     ends = time.monotonic() + timeout
     with replica.owned():
@@ -43,14 +44,14 @@ def stage(url: str, source: str, root: Path, token_file: Path, *, wanted: str, t
                 time.sleep(1)
 
 
-def _stage(controller: Controller, replica: Replica, wanted: str) -> str:
+def _stage(controller: ControllerClient, replica: Replica, wanted: str) -> str:
     revision = _published(controller) if wanted == CURRENT else wanted
     replica.flip(revision)
     return revision
 
 
-def _published(controller: Controller) -> str:
-    revision = controller.ask(Report(os.environ.get("POD_UID", ""))).revision
+def _published(controller: ControllerClient) -> str:
+    revision = controller.ask(MemberReport(os.environ.get("POD_UID", ""))).revision
     if revision is None:
         raise RemoteError(
             "NothingPublished", f"nothing of {controller.source!r} is published yet; see `gitsync status`"

@@ -1,1 +1,4 @@
-"""Telling others what happens to revisions. The sinks need the standard library only; stand-alone mode has them too."""
+"""Sends notices about revisions to receivers: webhooks, commit statuses, commands and files.
+
+The sinks need only the standard library, because stand-alone mode uses them, too.
+"""

@@ -1,4 +1,4 @@
-"""A command of the operator's, run in the tree of a revision."""
+"""Runs an operator's command in the tree of a revision."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ _SECRET = re.compile("(GITSYNC|GIT_SYNC)_.*(PASSWORD|CREDENTIAL|PRIVATE_KEY)")
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """Has the whole environment but our secrets, and `GITSYNC_HASH`, `GITSYNC_REVISION` and `GITSYNC_SOURCE`."""
+    """A command to run for a published revision.
+
+    Its environment is this process's without gitsync's secrets, and with `GITSYNC_HASH`, `GITSYNC_REVISION` and
+    `GITSYNC_SOURCE`.
+    """
 
     label: ClassVar = "command"
 
     command: tuple[str, ...]
-    """The program and its arguments; no shell is between."""
+    """The program and its arguments, run without a shell."""
     trees: Path
-    """Directory with the tree of each revision, in which the command runs."""
+    """The directory of all trees. The command runs in the revision's tree."""
     timeout: float = 30.0
-    """Seconds until it is killed with all it has started."""
+    """Seconds until the command is killed, with all processes that it has started."""
 
     def wants(self, notice: Notice) -> bool:
         return notice.kind is Kind.PUBLISHED
@@ -40,7 +44,7 @@ class Command:
         self.run(notice.revision or "", notice.source)
 
     def run(self, revision: str, source: str) -> None:
-        """Raises NotDelivered when the command fails, hangs or cannot be run."""
+        """Run the command. Raises NotDelivered if it fails, hangs or cannot be run."""
         name = self.command[0]
         status = self._status(revision, source)
         if status is None:
@@ -49,7 +53,7 @@ class Command:
             raise NotDelivered(f"{name} failed for {revision[:12]} with status {status}")
 
     def _status(self, revision: str, source: str) -> int | None:
-        """How the command ended; None: it had to be killed."""
+        """The command's exit status; None if it was killed at its time limit."""
         environment = {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
         environment |= {"GITSYNC_HASH": revision, "GITSYNC_REVISION": revision, "GITSYNC_SOURCE": source}
         try:

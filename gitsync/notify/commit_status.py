@@ -1,6 +1,7 @@
-"""Commit statuses at GitHub and GitLab: a push's author sees beside the commit whether it is live, and why not.
+"""Sets commit statuses at GitHub and GitLab. They show the author of a push whether the commit is live, and why not.
 
-https://docs.github.com/en/rest/commits/statuses, https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
+The APIs: https://docs.github.com/en/rest/commits/statuses,
+https://docs.gitlab.com/api/commits/#set-commit-pipeline-status
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
-from gitsync.git.github_app import GitHubApp  # noqa: TC001
-from gitsync.git.mounted import read_line
+from gitsync.access.github_app import GitHubApp  # noqa: TC001 - pydantic reads the annotations
+from gitsync.mounted import read_line
 from gitsync.notify.notice import Kind
 from gitsync.notify.post import post, refused, require_http
 
 if TYPE_CHECKING:
-    from gitsync.git.http import Answer
+    from gitsync.access.http import Answer
     from gitsync.notify.notice import Notice
 
 TIMEOUT = 30.0
@@ -32,7 +33,7 @@ _GITHUB = {
     Kind.PUBLISHED: "success",
     Kind.DEFERRED: "pending",
     Kind.REFUSED: "failure",
-    Kind.SUPERSEDED: "success",  # there is no word for it, and its author has nothing to mend
+    Kind.SUPERSEDED: "success",  # GitHub has no better state, and the author has nothing to mend
     Kind.UNDONE: "error",
 }
 _GITLAB = {
@@ -49,11 +50,11 @@ class _CommitStatus:
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     token_file: Path | None = None
-    """Read at each call."""
+    """A file with a token that may set commit statuses. It is read at each call."""
     target_url: str | None = None
-    """Where the status links to; the controller's page, for example."""
+    """The address that the status links to, for example the controller's page."""
     ca_file: Path | None = None
-    """The authorities that HTTPS trusts, in place of the machine's own."""
+    """A file with the certificate authorities that HTTPS trusts, in place of the machine's own."""
 
     def __post_init__(self) -> None:
         if self.target_url is not None:
@@ -70,13 +71,16 @@ class _CommitStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class GitHubStatus(_CommitStatus):
+    """A commit status at GitHub, called `gitsync/NAME` after the source: pending, success, failure or error."""
+
     label: ClassVar = "github"
 
     repository: str
     """``owner/name``."""
     github_app: GitHubApp | None = field(default=None)
-    """In place of ``token_file``."""
+    """In place of ``token_file``: a GitHub App."""
     api_url: str = "https://api.github.com"
+    """The API's address; for GitHub Enterprise ``https://HOST/api/v3``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,11 +111,14 @@ class GitHubStatus(_CommitStatus):
 
 @dataclass(frozen=True, kw_only=True)
 class GitLabStatus(_CommitStatus):
+    """A commit status at GitLab, called `gitsync/NAME` after the source: pending, success, failed or canceled."""
+
     label: ClassVar = "gitlab"
 
     project: str
-    """Its path, ``group/name``, or its number."""
+    """The project's path, ``group/name``, or its number."""
     api_url: str = "https://gitlab.com/api/v4"
+    """The API's address, ``https://HOST/api/v4``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,7 +135,7 @@ class GitLabStatus(_CommitStatus):
             "name": f"gitsync/{notice.source}",
         }
         answer = self._post(url, document, {"PRIVATE-TOKEN": read_line(self.token_file)})
-        # Before 18.3 GitLab refused to say the same state twice, whatever its description.
+        # GitLab before 18.3 refuses to set a state that the commit has already, even with another description.
         said_before = answer.status == 400 and "Cannot transition status" in answer.body
         if answer.status != 201 and not said_before:
             raise refused(url, answer, _CURES.get(answer.status, "see the status page of the service"))

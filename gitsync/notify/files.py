@@ -1,4 +1,4 @@
-"""Files that say how it goes: one touched after each publication, one that holds the last error while there is one."""
+"""Files for monitoring: one is touched after each publication, one has the last error for as long as it lasts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TouchFile:
+    """A file that is touched after each publication."""
+
     label: ClassVar = "touch_file"
 
     path: Path
@@ -33,7 +35,7 @@ class TouchFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorFile:
-    """Upstream git-sync's format: ``{"Msg": "sync failed", "Err": "…", "Args": {…}}``."""
+    """A file with the last error. Its format is git-sync's: ``{"Msg": "sync failed", "Err": "…", "Args": {…}}``."""
 
     label: ClassVar = "error_file"
 
@@ -50,7 +52,7 @@ class ErrorFile:
             document = {"Msg": "sync failed", "Err": notice.message, "Args": {"reason": notice.reason}}
             following = self.path.with_name(f".{self.path.name}.next")
             following.write_text(json.dumps(document) + "\n")
-            following.replace(self.path)  # whole at every moment
+            following.replace(self.path)  # in one step, so that a reader never sees a part
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What others are told: one thing that has happened to one revision."""
+"""Notices: a notice tells a receiver one thing that has happened to one revision."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from typing import Any, Protocol
 
 class Kind(StrEnum):
     PUBLISHED = "published"
+    """Every pod has the revision."""
     DEFERRED = "deferred"
+    """The revision waits."""
     REFUSED = "refused"
-    """It will not be published unless something changes."""
+    """The revision is not published unless something changes."""
     SUPERSEDED = "superseded"
-    """It was a candidate, and another one has taken its place before it was published."""
+    """A newer commit has taken the revision's place before it was published."""
     UNDONE = "undone"
-    """It was published and has been taken back."""
+    """The revision was published and has been taken back."""
     FAILED = "failed"
-    """Nothing can be said of any revision: the remote, the disk or the cluster failed."""
+    """The remote, the disk or the cluster failed. No revision is judged meanwhile."""
     RECOVERED = "recovered"
-    """What failed works again."""
+    """The remote, the disk or the cluster works again."""
 
 
 def _now() -> str:
@@ -30,29 +32,33 @@ def _now() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
+    """The JSON document that a webhook is called with."""
+
     kind: Kind
+    """One of the kinds above."""
     source: str
+    """The source's name."""
     revision: str | None = None
-    """None only when ``kind`` is FAILED or RECOVERED."""
+    """The full commit id; null for the kinds ``failed`` and ``recovered``."""
     message: str = ""
     """One sentence that says why."""
     epoch: int | None = None
-    """Number of the publication."""
+    """The number of the publication, if there was one."""
     runs: tuple[str, ...] = ()
-    """What defers it: DAG and run, as one name each."""
+    """The runs that defer the revision, each as ``DAG RUN``."""
     reason: str = ""
-    """A CamelCase word for a refusal or a failure, such as ``Unsigned``."""
+    """The reason of a refusal or a failure, such as ``Unsigned``."""
     at: str = field(default_factory=_now, compare=False)
-    """ISO 8601, for people."""
+    """When it happened, ISO 8601 in UTC."""
     name: str = field(default_factory=lambda: uuid.uuid4().hex, compare=False)
-    """Stays the same when it is sent again."""
+    """A unique id, which stays the same when the notice is sent again."""
 
     def as_json(self) -> dict[str, Any]:
         document = asdict(self)
         return {"id": document.pop("name"), **document}
 
     def summary(self, limit: int = 140) -> str:
-        """A line of at most ``limit`` characters."""
+        """The notice as a line of at most ``limit`` characters."""
         text = self.kind.value
         if self.kind is Kind.DEFERRED and self.runs:
             text = f"deferred by run {self.runs[0]}"
@@ -66,14 +72,14 @@ class Notice:
 
 
 class Sink(Protocol):
-    """Somebody who is told."""
+    """A receiver of notices."""
 
     @property
     def label(self) -> str:
-        """For metrics and log lines; the same for all of its kind."""
+        """The sink's kind, for metrics and log lines."""
 
     def wants(self, notice: Notice) -> bool:
-        """Whether to tell it this."""
+        """Whether to send ``notice`` to this receiver."""
 
     def send(self, notice: Notice) -> None:
-        """Once. Raises NotDelivered, or another GitSyncError when it cannot even be tried."""
+        """Try once to send ``notice``. Raises NotDelivered, or another GitSyncError if it could not even try."""

@@ -1,4 +1,4 @@
-"""Tells every sink what it wants to know, in threads of its own: the controller never waits for a receiver."""
+"""Sends notices to all sinks, in a thread for each, so that the controller never waits for a receiver."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How long a receiver that fails is tried."""
+    """The attempts to send one notice."""
 
     attempts: int = 20
     first: float = 1.0
-    """Seconds before the second attempt; each wait is twice the one before."""
+    """Seconds before the second attempt. Each later wait is twice as long."""
     longest: float = 300.0
-    """Seconds of the longest wait; with it all attempts take an hour."""
+    """The longest wait, in seconds. All attempts together take about an hour."""
 
 
 class Notifier:
-    """Thread-safe. What has happened to a revision since replaces what had not been told of it yet."""
+    """Sends notices to all sinks. Thread-safe.
+
+    A newer notice about a revision replaces an older one that has not been sent yet.
+    """
 
     def __init__(self, sinks: Iterable[Sink], retries: Retries = Retries(), *, most: int = 1000) -> None:
-        """``most``: revisions that may wait to be told of to one sink; beyond, the oldest is given up."""
+        """``most``: notices that may wait for one sink. If there are more, the oldest is given up."""
         self._outboxes = [_Outbox(sink, retries, most) for sink in sinks]
 
     def start(self) -> None:
@@ -44,18 +47,18 @@ class Notifier:
             outbox.start()
 
     def tell(self, notice: Notice) -> None:
-        """Returns at once."""
+        """Queue ``notice`` for all sinks. Returns at once."""
         for outbox in self._outboxes:
             outbox.put(notice)
 
     def drain(self, within: float) -> bool:
-        """Wait until everything has been told or given up, at most ``within`` seconds; whether it has."""
+        """Wait up to ``within`` seconds until every notice is sent or given up. False if some are left."""
         deadline = time.monotonic() + within
         return all(outbox.drained(deadline - time.monotonic()) for outbox in self._outboxes)
 
 
 class _Outbox(threading.Thread):
-    """What one sink is still to be told."""
+    """The notices that wait for one sink, and the thread that sends them."""
 
     def __init__(self, sink: Sink, retries: Retries, most: int) -> None:
         super().__init__(name=f"notify-{sink.label}", daemon=True)
@@ -69,7 +72,7 @@ class _Outbox(threading.Thread):
         if not self._sink.wants(notice):
             return
         with self._changed:
-            # At the end, also when an earlier state of it waits: the newest news is told last.
+            # Popped first, so that the notice goes to the end of the queue: receivers must see the order of events.
             self._waiting.pop(_key(notice), None)
             self._waiting[_key(notice)] = notice
             dropped = self._waiting.pop(next(iter(self._waiting))) if len(self._waiting) > self._most else None
@@ -89,7 +92,7 @@ class _Outbox(threading.Thread):
             try:
                 self._deliver(notice)
             except Exception:
-                # A defect of ours: it must not keep everything else from being told.
+                # A defect of gitsync. It must not end the thread, because later notices must be sent.
                 log.exception("notice.defect", extra={"sink": self._sink.label, "source": notice.source})
             with self._changed:
                 if self._waiting.get(_key(notice)) is notice:
@@ -97,7 +100,7 @@ class _Outbox(threading.Thread):
                 self._changed.notify_all()
 
     def _deliver(self, notice: Notice) -> None:
-        """Try until it has been told, is given up, or there is newer news of the same revision."""
+        """Try until the notice is sent or given up, or until a newer notice replaces it."""
         retries = self._retries
         try:
             for attempt in stamina.retry_context(
@@ -136,7 +139,7 @@ def _key(notice: Notice) -> tuple[str, str | None]:
 
 
 def _pause(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds."""
+    """Whether to try again after ``error``, or the seconds to wait first."""
     if isinstance(error, NotDelivered) and error.retry_after is not None:
         return error.retry_after
     return isinstance(error, GitSyncError) and not isinstance(error, Undeliverable)

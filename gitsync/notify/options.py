@@ -1,14 +1,14 @@
-"""Whom the controller tells of one source's revisions."""
+"""The settings for the receivers of one source's notices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.notify.commit_status import GitHubStatus, GitLabStatus  # noqa: TC001 - pydantic reads the annotations
 from gitsync.notify.files import ErrorFile, TouchFile
-from gitsync.notify.webhook import Webhook  # noqa: TC001
+from gitsync.notify.webhook import Webhook  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
     from gitsync.notify.notice import Sink
@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyOptions:
+    """Who is told of a source's publications, deferrals and refusals."""
+
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     webhooks: tuple[Webhook, ...] = ()
+    """Addresses that are called."""
     github: GitHubStatus | None = None
+    """A commit status at GitHub."""
     gitlab: GitLabStatus | None = None
+    """A commit status at GitLab."""
     touch_file: Path | None = None
-    """Touched after each publication."""
+    """A file that is touched after each publication."""
     error_file: Path | None = None
-    """Holds the last error as JSON while there is one."""
+    """A file that holds the last error as JSON while there is one."""
 
     def sinks(self) -> tuple[Sink, ...]:
         found: list[Sink] = [*self.webhooks]

@@ -1,4 +1,4 @@
-"""One HTTP request to a receiver. What is secret about it, its address included, stays out of every message."""
+"""Sends one HTTP request to a receiver. No message names the address's path, because it is often a secret."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import Request
 
+from gitsync.access.http import ask
 from gitsync.errors import NotDelivered, Undeliverable
-from gitsync.git.http import ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitsync.git.http import Answer
+    from gitsync.access.http import Answer
 
 LONGEST_RETRY_AFTER = 600.0
 _FINAL = {400, 410, 413, 414, 422}
-"""What says that the request itself is wrong; any other status may be of a bad hour or of a token to be renewed."""
+"""Statuses that blame the request itself. After any other, a retry may help, for example with a renewed token."""
 
 
 def require_http(url: str, key: str) -> None:
-    """Raises ValueError unless ``url`` can be called; ``key`` is its name in the configuration."""
+    """Raise ValueError unless ``url`` is a valid HTTP address. ``key`` is its name in the configuration."""
     if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname or not _plain(url):
         raise ValueError(f"{key} must be an address that begins with https:// or http://")
 
@@ -37,13 +37,13 @@ def post(
     timeout: float,
     ca_file: Path | None,
 ) -> Answer:
-    """The receiver's answer, whatever its status. Raises NotDelivered."""
+    """Send a request, and return the answer with any status. Raises NotDelivered without an answer."""
     request = Request(url, body, {"User-Agent": "gitsync", **headers}, method=method)  # noqa: S310 - see require_http
     try:
         return ask(request, timeout=timeout, ca_file=ca_file)
     except (OSError, HTTPException) as error:
         detail = getattr(error, "reason", None) or type(error).__name__
-        raise NotDelivered(f"{host(url)} cannot be told: {detail}") from None
+        raise NotDelivered(f"{host(url)} cannot be reached: {detail}") from None
 
 
 def refused(url: str, answer: Answer, cure: str) -> NotDelivered:
@@ -55,7 +55,7 @@ def refused(url: str, answer: Answer, cure: str) -> NotDelivered:
 
 
 def host(url: str) -> str:
-    """The part of an address that is no secret: many receivers are known by their path alone."""
+    """The scheme and host of an address, for messages. The path is left out, because it is often a secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 

@@ -1,4 +1,4 @@
-"""A call to an address of the operator's, signed so that its receiver can tell it from others'."""
+"""Calls an operator's webhook with a notice, with a signature by which the receiver knows that it is gitsync's."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from gitsync.errors import SettingsError
-from gitsync.git.mounted import read
+from gitsync.mounted import read
 from gitsync.notify.notice import Kind
 from gitsync.notify.post import host, post, refused, require_http
-from gitsync.signing import signature
+from gitsync.webhooks.signing import signature
 
 if TYPE_CHECKING:
     from gitsync.notify.notice import Notice
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook:
-    """Sends the notice as JSON, with its revision in the header `Gitsync-Hash` as upstream git-sync does.
+    """Addresses that are called with the notice as JSON; the header `Gitsync-Hash` has its revision.
 
     With a secret the request has the headers `webhook-id` (the same when it is sent again), `webhook-timestamp`
     (seconds since 1970, of this attempt) and `webhook-signature`, as standardwebhooks.com describes them. The signature
@@ -31,16 +31,20 @@ class Webhook:
     label: ClassVar = "webhook"
 
     url: str = field(repr=False)
+    """``http://…`` or ``https://…``."""
     method: str = "POST"
+    """The HTTP method."""
     timeout: float = 10.0
-    """Seconds for each wait for the receiver."""
+    """Seconds to wait for the receiver to connect, and again for each part of its answer."""
     success_status: int | None = None
-    """The one status that is a success; None: any from 200 to 299; 0: any at all."""
+    """The one status that is a success; 0 is any status. Without it, 200 to 299 are."""
     secret_file: Path | None = None
-    """The key that signs; `whsec_` and base64, or any bytes. It is read at each call."""
+    """A file with the key that signs the call: `whsec_` and base64, or any bytes. It is read at each call. The headers
+    are `webhook-id`, `webhook-timestamp` and `webhook-signature`, as standardwebhooks.com describes them."""
     ca_file: Path | None = None
-    """The authorities that HTTPS trusts, in place of the machine's own."""
+    """A file with the certificate authorities that HTTPS trusts, in place of the machine's own."""
     kinds: tuple[Kind, ...] = (Kind.PUBLISHED, Kind.DEFERRED, Kind.REFUSED, Kind.SUPERSEDED, Kind.UNDONE)
+    """The [kinds of notice](#notices) that are sent."""
 
     def __post_init__(self) -> None:
         require_http(self.url, "url")
@@ -61,7 +65,7 @@ class Webhook:
             self.url, body, headers, method=self.method.upper(), timeout=self.timeout, ca_file=self.ca_file
         )  # fmt: skip
         if not self._succeeded(answer.status):
-            raise refused(self.url, answer, f"not {self.success_status or '2xx'}: see what the receiver says of it")
+            raise refused(self.url, answer, f"not {self.success_status or '2xx'}: see the receiver's log")
 
     def _signed(self, secret_file: Path, name: str, body: bytes) -> dict[str, str]:
         secret, at = read(secret_file).strip().encode(), str(int(time.time()))
@@ -70,7 +74,7 @@ class Webhook:
         except ValueError:
             signed = ""
         if not secret or not signed:
-            raise SettingsError(f"{secret_file} holds no key for {host(self.url)}: any text, or whsec_ and base64")
+            raise SettingsError(f"{secret_file} has no key for {host(self.url)}; write any text, or whsec_ and base64")
         return {"webhook-id": name, "webhook-timestamp": at, "webhook-signature": signed}
 
     def _succeeded(self, status: int) -> bool:

@@ -1,1 +1,1 @@
-"""The HTTP side of the controller, and the client of it."""
+"""The controller's HTTP server, for members, operators, webhooks, probes and metrics."""

@@ -1,4 +1,4 @@
-"""Who may ask: two tokens, as bearer tokens; for a browser, the operator's as a password."""
+"""Access control with two bearer tokens, for members and for operators. Browsers send the operators' as password."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+from gitsync.errors import SecretUnreadable
+from gitsync.mounted import read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +20,7 @@ REALM = 'Basic realm="gitsync: any user, and the operator token as password", ch
 
 
 class Access:
-    """Each method returns when the request may go on, and raises the HTTP answer when it may not."""
+    """Checks the token of a request. Each method raises the HTTP answer 401 if the token is wrong."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
@@ -27,12 +30,12 @@ class Access:
             raise web.HTTPUnauthorized(text="a member's bearer token is needed for this\n")
 
     def operator(self, request: web.Request) -> None:
-        """Bearer only: a browser sends a password by itself, whichever page made it ask."""
+        """Accept a bearer token only. A browser sends a password also with requests that a hostile page makes."""
         if not _is(_bearer(request), self._tokens.operator):
             raise web.HTTPUnauthorized(text="an operator's bearer token is needed for this\n")
 
     def reader(self, request: web.Request) -> None:
-        """For pages that change nothing."""
+        """Accept a bearer token or a password, for pages that change nothing."""
         given = _bearer(request) or _password(request)
         if not _is(given, self._tokens.operator):
             raise web.HTTPUnauthorized(text="the operator token is needed\n", headers={"WWW-Authenticate": REALM})
@@ -56,8 +59,7 @@ def _given(request: web.Request, scheme: str) -> str:
 
 def _is(given: bytes, token_file: Path) -> bool:
     try:
-        token = token_file.read_bytes().strip()
-    except OSError as error:
-        message = f"the token file {token_file} cannot be read; check the Secret it is mounted from\n"
-        raise web.HTTPInternalServerError(text=message) from error
+        token = read(token_file, "token file").strip().encode()
+    except SecretUnreadable as error:
+        raise web.HTTPInternalServerError(text=f"{error}\n") from error
     return bool(token) and hmac.compare_digest(given, token)

@@ -1,18 +1,20 @@
-"""Any replica may be asked; one that does not lead passes the request on to the one that does."""
+"""Passes a request on to the leading replica if this one does not lead. So clients may ask any replica."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
     from gitsync.server.surface import Surface
 
 ANSWER_SECONDS = 300
 FORWARDED = "X-Gitsync-Forwarded"
 
-# What belongs to one connection, or to a body that aiohttp has already decompressed.
+# Headers of one connection, and of a body that aiohttp has decompressed already.
 _DROPPED = {"connection", "content-encoding", "content-length", "date", "host", "server", "transfer-encoding"}
 
 
@@ -22,10 +24,10 @@ class Forwarder:
         self._session = ClientSession()
 
     @web.middleware
-    async def forward_unless_leading(self, request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
+    async def forward_unless_leading(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         concerns_all = request.path == "/" or request.path.startswith(("/v1/", "/git/"))
         if not concerns_all or self._surface.leading():
-            return await handler(request)  # type: ignore[no-any-return]
+            return await handler(request)
         leader = self._surface.leader()
         if leader is None or FORWARDED in request.headers:
             raise web.HTTPServiceUnavailable(text="no controller leads at the moment; try again\n")
@@ -36,7 +38,7 @@ class Forwarder:
 
     async def _forward(self, request: web.Request, url: str) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
-        # Passed on as it comes: what may be sent, how much and how slowly, is for the leader to say.
+        # The body is passed on as it arrives. The leader enforces the limits.
         body = request.content if request.body_exists else None
         async with self._session.request(
             request.method, url, data=body, headers={**headers, FORWARDED: "1"},

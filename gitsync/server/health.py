@@ -1,4 +1,4 @@
-"""Probes and metrics; they need no token and tell no secret."""
+"""Probes and metrics. They need no token, and have no secret in them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ class Health:
 
     async def _livez(self, _request: web.Request) -> web.Response:
         if not self._surface.alive():
-            raise web.HTTPServiceUnavailable(text="the main loop has not come round for too long\n")
+            raise web.HTTPServiceUnavailable(text="the main loop, or the thread of a source, does not run\n")
         return web.Response(text="ok\n")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         leading = self._surface.leading()
         if not leading and self._surface.leader() is None:
             raise web.HTTPServiceUnavailable(text="no controller leads\n")
-        return web.Response(text="leading\n" if leading else "standing by\n")
+        # A source in trouble is said and no more: an unready pod would leave the Service, and all sources with it.
+        lines = ["leading" if leading else "standing by"]
+        lines += [f"source {name}: {reason}" for name, reason in sorted(self._surface.troubles().items())]
+        return web.Response(text="\n".join(lines) + "\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})

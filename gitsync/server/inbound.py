@@ -1,4 +1,4 @@
-"""Webhooks of Git hosts. Whatever they say, all that it can do is to make a source look at its remote sooner."""
+"""Receives webhooks of Git hosts. A webhook's only effect is that a source looks at its remote sooner."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gitsync import metrics
-from gitsync.server import bodies, webhooks
+from gitsync.errors import SecretUnreadable
+from gitsync.mounted import read
+from gitsync.server import bodies
 from gitsync.server.limits import Bucket, Seen
-from gitsync.server.webhooks import BadPayload, Ignored, Push
+from gitsync.webhooks import hosts as webhooks
+from gitsync.webhooks.hosts import BadPayload, Ignored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from gitsync.server.surface import Surface
-    from gitsync.server.webhooks import WebhookOptions
+    from gitsync.webhooks.host import Push
+    from gitsync.webhooks.hosts import WebhookOptions
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16
-"""Bodies that are being read; with the limit of each, this bounds what strangers can make us keep in memory."""
+"""Bodies that are read at the same time. With the limit on each body, this bounds the memory that strangers can use."""
 BURST, PER_SECOND = 20, 0.5
-"""Looks that one source's webhooks can cause."""
+"""Looks that webhooks of one source may cause."""
 REMEMBERED = 1000
-"""Deliveries of one source."""
+"""Deliveries that each source remembers, to ignore repetitions."""
 
 
 class Inbound:
@@ -65,7 +69,7 @@ class Inbound:
 
 
 class _Desk:
-    """Answers one source's webhooks."""
+    """Answers the webhooks of one source."""
 
     def __init__(self, source: str, surface: Surface, options: WebhookOptions) -> None:
         self._source = source
@@ -77,9 +81,9 @@ class _Desk:
         self._seen = Seen(REMEMBERED)
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> web.Response:
-        """Raises the HTTP answers 400, 401 and 429."""
+        """Answer a webhook. Raises the HTTP answers 400, 401 and 429."""
         self._authenticate(headers, body)
-        # The name is not signed everywhere, but a replay under another one meets the bucket.
+        # Some hosts do not sign the delivery's name. A replay under another name is limited by the bucket.
         name = webhooks.delivery(headers) or hashlib.sha256(body).hexdigest()
         if name in self._seen:
             return self._ignored("this delivery has been received before")
@@ -97,7 +101,7 @@ class _Desk:
             return
         if self._complaints.wait(time.monotonic()) == 0:
             log.warning("webhook.refused", extra={"source": self._source, "provider": webhooks.provider(headers)})
-        raise web.HTTPUnauthorized(text="signed with none of the secrets that are configured here\n")
+        raise web.HTTPUnauthorized(text="no configured secret has signed this webhook\n")
 
     def _pushed(self, push: Push) -> web.Response:
         refs = ", ".join(sorted(push.moved)[:3])[:200]
@@ -124,15 +128,15 @@ def _headers(request: web.Request) -> dict[str, str]:
 
 
 def _secret(file: Path) -> bytes:
-    """Empty, which is no secret, when it cannot be read: another may still do."""
+    """The secret in ``file``. An unreadable file gives an empty one, which matches nothing; another file may match."""
     try:
-        return file.read_bytes().strip()
-    except OSError as error:
-        log.warning("webhook.secret.unreadable", extra={"file": str(file), "error": error.strerror})
+        return read(file, "webhook secret").strip().encode()
+    except SecretUnreadable as error:
+        log.warning("webhook.secret.unreadable", extra={"file": str(file), "error": str(error)})
         return b""
 
 
 def _later(seconds: int) -> web.HTTPTooManyRequests:
     return web.HTTPTooManyRequests(
-        text="too many at once; the ref is looked at anyway\n", headers={"Retry-After": str(seconds)}
+        text="too many webhooks; the next poll finds the push anyway\n", headers={"Retry-After": str(seconds)}
     )

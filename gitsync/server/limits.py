@@ -1,4 +1,4 @@
-"""Bounds on what strangers can cause. The caller brings the time, in seconds of any clock that only goes forward."""
+"""Limits on requests of strangers. The caller passes the time, in seconds of a monotonic clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 
 class Bucket:
-    """Lets ``burst`` through at once, and ``per_second`` in the long run."""
+    """A token bucket: lets ``burst`` requests through at once, and ``per_second`` in the long run."""
 
     def __init__(self, *, burst: int, per_second: float) -> None:
         self._burst = burst
@@ -15,7 +15,7 @@ class Bucket:
         self._at = 0.0
 
     def wait(self, now: float) -> float:
-        """Take one; 0, or, when there is none, the seconds until there will be."""
+        """Take a token and return 0. Without a token, return the seconds until there is one."""
         self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
         self._at = now
         if self._left < 1:

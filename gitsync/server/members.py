@@ -1,4 +1,4 @@
-"""What sidecars ask: what to do, which files of a revision Airflow should parse again, and for a revision of old."""
+"""The requests of members: for a directive, for touched files, and for a removed revision."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from gitsync.git.command import REVISION
-from gitsync.protocol import POLL_SECONDS, Report
+from gitsync.protocol import POLL_SECONDS, MemberReport
+from gitsync.revision import REVISION
+from gitsync.server import bodies
 
 if TYPE_CHECKING:
     from gitsync.controller.fleet import Fleet
@@ -25,7 +26,7 @@ class Members:
         self._directed = {source: asyncio.Event() for source in surface.fleets}
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer waiting polls in ``loop`` when the controller's thread directs something else."""
+        """Answer waiting polls, in ``loop``, as soon as the controller's thread changes the directive."""
         for source, fleet in self._surface.fleets.items():
             fleet.on_directive = partial(loop.call_soon_threadsafe, self._wake_polls, source)
 
@@ -41,14 +42,14 @@ class Members:
         self._directed[source] = asyncio.Event()
 
     async def _poll(self, request: web.Request) -> web.Response:
-        """A member's report; answered when there is something new to tell it, else after POLL_SECONDS."""
+        """Take a member's report. Answer when the directive is new to the member, else after POLL_SECONDS."""
         self._access.member(request)
         source, fleet = self._of(request)
         try:
-            report = Report.parse(await request.json())
-        except (ValueError, TypeError) as error:
+            report = MemberReport.parse(await bodies.document(request))
+        except ValueError as error:
             raise web.HTTPBadRequest(text=f"not a report: {error}\n") from error
-        directed = self._directed[source]  # taken first: a directive given from here on is not missed
+        directed = self._directed[source]  # read before the directive, so that no later change is missed
         fleet.report(request.match_info["pod"], report)
         if fleet.directive.serial == report.heard:
             with suppress(TimeoutError):
@@ -62,7 +63,7 @@ class Members:
         return source, self._surface.fleets[source]
 
     async def _touched(self, request: web.Request) -> web.Response:
-        """``{"touched": ["etl.py"]}``; null when any file may behave differently."""
+        """Answer ``{"touched": ["etl.py"]}``; null: all DAG files."""
         self._access.member(request)
         source, _fleet = self._of(request)
         revision, since = _full(request.match_info["revision"]), _full(request.query.get("since", ""))
@@ -70,7 +71,7 @@ class Members:
         return web.json_response({"touched": touched})
 
     async def _recall(self, request: web.Request) -> web.Response:
-        """``{"recalled": true}``; false when no run needs the revision."""
+        """Answer ``{"recalled": true}``; false: no run needs the revision."""
         self._access.member(request)
         source, _fleet = self._of(request)
         recalled = await asyncio.to_thread(self._surface.recall, source, _full(request.match_info["revision"]))

@@ -1,32 +1,33 @@
-"""What operators ask and order: status, a look, and the orders that the controller carries out."""
+"""The requests of operators: status, explanations, looks and orders."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from gitsync.errors import GitSyncError, UnknownSource
+from gitsync.rules.orders import ORDERS
 from gitsync.server import bodies, page
 
 if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
     from gitsync.server.access import Access
     from gitsync.server.surface import Surface
 
-_ARGUMENTS = {"suspend": "reason", "resume": None, "publish": "revision", "rollback": "revision"}
-"""Verb: the one thing beside `who` that its body may say."""
 LONGEST = 500
-"""Characters of each."""
+"""Characters of each text in an order's body."""
 
 
 @web.middleware
-async def explained(request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401
-    """Answer what the controller refuses as JSON."""
+async def explained(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer an expected error as JSON: 404 for an unknown source, else 409."""
     try:
-        return await handler(request)  # type: ignore[no-any-return]
+        return await handler(request)
     except GitSyncError as error:
         status = HTTPStatus.NOT_FOUND if isinstance(error, UnknownSource) else HTTPStatus.CONFLICT
         return web.json_response({"error": str(error)}, status=status)
@@ -43,7 +44,7 @@ class Operations:
             web.get("/v1/status", self._status),
             web.post("/v1/look", self._look),
             web.post("/v1/sources/{source}/look", self._look),
-            web.post("/v1/sources/{source}/{verb:suspend|resume|publish|rollback}", self._order),
+            web.post(f"/v1/sources/{{source}}/{{verb:{'|'.join(ORDERS)}}}", self._order),
             web.get("/v1/sources/{source}/explain/{revision}", self._explain),
         ]
 
@@ -63,7 +64,7 @@ class Operations:
     async def _order(self, request: web.Request) -> web.Response:
         self._access.operator(request)
         source, verb = request.match_info["source"], request.match_info["verb"]
-        argument, who = _ordered(verb, await bodies.read(request))
+        argument, who = _ordered(verb, await bodies.document(request))
         return web.json_response(await asyncio.to_thread(self._surface.order, source, verb, argument, who))
 
     async def _explain(self, request: web.Request) -> web.Response:
@@ -72,20 +73,17 @@ class Operations:
         return web.json_response(await asyncio.to_thread(self._surface.explain, source, revision))
 
 
-def _ordered(verb: str, body: bytes) -> tuple[str | None, str]:
-    """The argument, and who gives the order. Raises the HTTP answer 400."""
-    allowed = {"who", _ARGUMENTS[verb]} - {None}
-    try:
-        said = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        said = None
+def _ordered(verb: str, said: object) -> tuple[str | None, str]:
+    """The order's argument, and the operator's name, of a body. Raises the HTTP answer 400."""
+    argument = ORDERS[verb].argument
+    allowed = {"who", argument.name} if argument else {"who"}
     if not isinstance(said, dict) or not said.keys() <= allowed or not all(map(_is_line, said.values())):
-        wanted = " and ".join(f'"{name}"' for name in sorted(filter(None, allowed)))
+        wanted = " and ".join(f'"{name}"' for name in sorted(allowed))
         message = f"the body of {verb} is JSON with strings of one line for {wanted}, or nothing"
         raise web.HTTPBadRequest(text=json.dumps({"error": message}), content_type="application/json")
-    return said.get(_ARGUMENTS[verb]) or None, said.get("who") or "an operator"
+    return (said.get(argument.name) if argument else None) or None, said.get("who") or "an operator"
 
 
 def _is_line(value: object) -> bool:
-    """Text that may stand in a log line, an Event or a page."""
+    """Whether ``value`` is text that fits into a log line, an Event or a page."""
     return isinstance(value, str) and len(value) <= LONGEST and (value == "" or value.isprintable())

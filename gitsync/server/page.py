@@ -1,9 +1,12 @@
-"""The status document as a page for people: why a commit is not live yet. No script, no link, no secret."""
+"""Renders the status document as an HTML page that says why a commit is not live. No script, no link, no secret."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any
+
+from gitsync.airflow.plain import plain
+from gitsync.revision import short
 
 HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -33,7 +36,8 @@ th, td {{ border-top: 1px solid #ccc; padding: 0.25em 1em 0.25em 0; text-align: 
 
 
 def rendered(document: dict[str, Any]) -> str:
-    """``document``: what `GET /v1/status` answers."""
+    """The page of ``document``, which is the answer to `GET /v1/status`."""
+    document = plain(document)
     parts = [_source(source) for source in document["sources"]]
     if document.get("last_error"):
         parts.insert(0, _paragraph(f"Last error: {document['last_error']}"))
@@ -41,30 +45,31 @@ def rendered(document: dict[str, Any]) -> str:
 
 
 def why(source: dict[str, Any]) -> str:
-    """Why the newest commit is live, or is not, in a sentence or two."""
+    """Whether the newest commit is live, and if not the reason, in a sentence or two. ``source`` is from the status."""
     live, refused, trouble = source["published"]["revision"], source["refused"], source["last_error"]
     if trouble:
-        return f"The remote cannot be read, so nothing newer is known: {trouble['message']}"
+        return f"gitsync cannot check newer commits: {trouble['message']}"
     if refused:
-        return f"{_short(refused['revision'])} is refused ({refused['reason']}): {refused['message']}"
+        return f"{short(refused['revision'])} is refused ({refused['reason']}): {refused['message']}"
     if source["candidate"]:
-        return f"{_short(source['candidate'])} is not live yet: {source['decision']['reason']}"
-    if source["orders"]["rollback"]:
-        orders = source["orders"]
-        return f"{_short(live)} is live; {orders['rollback_by']} has gone back to it, until `gitsync resume`."
-    return f"{_short(live)} is live, and nothing newer is known." if live else "Nothing has been published yet."
+        return f"{short(source['candidate'])} is not live yet: {source['decision']['reason']}"
+    if not live:
+        return "Nothing has been published yet."
+    if source["in_force"]:
+        return f"{short(live)} is live; {'; '.join(source['in_force'])}."
+    return f"{short(live)} is live, and no newer commit is known."
 
 
 def _source(source: dict[str, Any]) -> str:
-    published, orders = source["published"], source["orders"]
+    published = source["published"]
     rows = [
         ("Repository", f"{source['repo']} {source['ref']}"),
-        ("Fetched", f"{_short(source['fetched']['revision'])} {source['fetched']['at'] or ''}"),
-        ("Candidate", _short(source["candidate"]) if source["candidate"] else "none"),
+        ("Fetched", f"{short(source['fetched']['revision'])} {source['fetched']['at'] or ''}"),
+        ("Candidate", short(source["candidate"]) if source["candidate"] else "none"),
         ("Touches", source["touches"] if source["candidate"] else None),
         ("Deferred since", source["deferred_since"]),
-        ("Published", f"{_short(published['revision'])} epoch {published['epoch']} {published['at'] or ''}"),
-        ("Suspended", orders["suspended"]),
+        ("Published", f"{short(published['revision'])} epoch {published['epoch']} {published['at'] or ''}"),
+        *(("Order", order) for order in source["in_force"]),
     ]
     rows += [("Must restart", f"{component}: {reason}") for component, reason in source["restarts"].items()]
     shown = [(name, value) for name, value in rows if value is not None]
@@ -81,23 +86,15 @@ def _runs(runs: list[dict[str, Any]]) -> str:
     if not runs:
         return ""
     rows = [
-        (run["dag_id"], run["run_id"], run["state"], run["since"] or "", _short(run["revision"]), run["reason"])
+        (run["dag_id"], run["run_id"], run["state"], run["since"] or "", short(run["revision"]), run["reason"])
         for run in runs
     ]
     return _table(("Blocking DAG", "Run", "State", "Since", "Revision", "Why"), rows)
 
 
 def _members(members: list[dict[str, Any]]) -> str:
-    rows = [(member["name"], _short(member["current"]), _condition(member)) for member in members]
+    rows = [(member["name"], short(member["current"]), member["condition"]) for member in members]
     return _table(("Member", "Revision", "Condition"), rows) if rows else ""
-
-
-def _condition(member: dict[str, Any]) -> str:
-    if member["error"]:
-        return str(member["error"])
-    if member["fenced"]:
-        return "fenced: silent and not ready"
-    return "silent" if member["silent"] else "reporting"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
@@ -111,7 +108,3 @@ def _row(cell: str, values: tuple[Any, ...]) -> str:
 
 def _paragraph(text: str, kind: str = "") -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
-
-
-def _short(revision: str | None) -> str:
-    return (revision or "nothing")[:12]

@@ -1,4 +1,4 @@
-"""What the server may see and do of the controller."""
+"""The part of the controller that the server may use: data and callables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitsync.controller.fleet import Fleet
-    from gitsync.server.webhooks import WebhookOptions
+    from gitsync.webhooks.hosts import WebhookOptions
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Files with the two bearer tokens; read at each request, so that a rotated Secret needs no restart.
+    """Files with the two bearer tokens. They are read at each request, so a rotated Secret needs no restart.
 
-    A member's reads revisions and brings the member's reports; an operator's does everything else.
+    The members' token is for reports and for reading revisions. The operators' token is for everything else.
     """
 
     member: Path
@@ -26,31 +26,34 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """Callables that name a source raise UnknownSource; any GitSyncError is a refusal that changed nothing.
+    """The controller's data and callables for the server.
 
-    ``order``, ``explain``, ``touched`` and ``recall`` may block; the others answer at once.
+    Callables with a source raise UnknownSource. Any other GitSyncError is a refusal, and has changed nothing.
+    ``order``, ``explain``, ``touched`` and ``recall`` may block; the others return at once.
     """
 
     fleets: Mapping[str, Fleet]
-    """The members, as each source knows them."""
+    """The members of each source."""
     mirrors: Mapping[str, Path]
-    """Bare repository of each source."""
+    """The bare repository of each source."""
     refs: Mapping[str, str]
-    """What each source follows, as configured."""
+    """The configured ref of each source."""
     webhooks: Mapping[str, WebhookOptions] = field(default_factory=dict)
-    """Sources that take webhooks."""
+    """The sources that take webhooks."""
     status: Callable[[], dict[str, Any]]
     look: Callable[[str | None], None]
-    """Look at one source's remote now; None: at all."""
+    """Makes one source look at its remote now; None: all sources."""
     order: Callable[[str, str, str | None, str], dict[str, Any]]
-    """Source, verb (`suspend`, `resume`, `publish`, `rollback`), reason or revision, who: the source's status after."""
+    """Carries out an order. Takes source, verb (`gitsync.rules.orders`), argument and operator; gives the status."""
     explain: Callable[[str, str], dict[str, Any]]
-    """Source, revision (may be abbreviated): what it touches, and what would defer it now."""
+    """Explains a revision. Takes source and revision, which may be abbreviated; gives impact and decision."""
     touched: Callable[[str, str, str], list[str] | None]
-    """Source, revision, an earlier one: DAG files of the revision that may behave differently; None: any may."""
+    """Takes source, revision and an earlier revision; gives the touched DAG files. None: all DAG files."""
     recall: Callable[[str, str], bool]
-    """Source, revision: have its tree for members again; False: no run needs it."""
+    """Makes a removed revision available again. Takes source and revision. False: no run needs it."""
     alive: Callable[[], bool]
+    troubles: Callable[[], Mapping[str, str]] = dict
+    """The reason of the last failure, by source."""
     leading: Callable[[], bool]
     leader: Callable[[], str | None]
-    """The leading replica's address, as ``http://host:port``."""
+    """Gives the leading replica's address, as ``http://host:port``, or None."""

@@ -1,1 +1,1 @@
-"""Without a cluster: straight from Git to a directory."""
+"""Stand-alone mode: follows a ref of a Git repository in a directory, without a cluster. It can replace git-sync."""

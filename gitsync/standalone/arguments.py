@@ -1,13 +1,15 @@
-"""Arguments and environment as Options: flags win over variables, and older names over newer ones, as upstream."""
+"""Makes Options of flags and environment variables. Flags win over variables, and old names over new ones."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gitsync.errors import SettingsError
+from gitsync.standalone import gitconfig, gitenv
 from gitsync.standalone.options import Options
 from gitsync.standalone.values import boolean, duration, integer
 
@@ -20,10 +22,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Former:
-    """A flag of upstream's past and what it is now."""
+    """An old flag of git-sync."""
 
     name: str
     now: str
+    """The option that has replaced the flag."""
     parse: Callable[[str], object] = str
     variable: str = ""
 
@@ -43,12 +46,13 @@ FORMER = (
 
 
 def parse(prog: str, arguments: Sequence[str], environ: Mapping[str, str], **defaults: object) -> Options:
-    """Raises SettingsError that names the flag or the variable. ``defaults`` are this command's own."""
+    """Make Options. ``defaults`` are those of the command. Raises SettingsError, which names the flag or variable."""
     parser = _parser(prog)
     try:
         given = vars(parser.parse_args(arguments))
         values: dict[str, Any] = {
             **defaults,
+            **gitenv.options(environ),
             **_from_environment(environ),
             **_plain(given),
             **_from_former(environ, given),
@@ -58,26 +62,54 @@ def parse(prog: str, arguments: Sequence[str], environ: Mapping[str, str], **def
         raise SettingsError(str(error)) from None
 
 
+def error_file(arguments: Sequence[str], environ: Mapping[str, str]) -> Path | None:
+    """The place of ``--error-file``, from arguments of which others may be wrong. None if it cannot be told."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for name in ("--root", "--error-file"):
+        variable = name[2:].replace("-", "_").upper()
+        older, newer = environ.get(f"GIT_SYNC_{variable}"), environ.get(f"GITSYNC_{variable}")
+        parser.add_argument(name, default=older or newer or "")
+    try:
+        given, _others = parser.parse_known_args(arguments)
+    except ValueError:
+        return None
+    file = Path(given.root or ".") / given.error_file
+    return file if given.error_file and (given.root or file.is_absolute()) else None
+
+
 def leaf(repo: str) -> str:
-    """The last part of an address: where upstream puts its link unless told otherwise."""
-    return repo.strip("/").rpartition("/")[2]
+    """The last part of an address, which is git-sync's default for ``--link``; without a query, as of a token."""
+    path = repo.partition("?")[0] if "://" in repo else repo
+    return path.strip("/").rpartition("/")[2]
 
 
 def warnings(options: Options) -> list[str]:
-    """What was asked for and is not done, though what is published is the same."""
+    """Messages about options that are accepted without effect, because they do not change what is published."""
     found = []
     if options.http_pprof:
         found.append("--http-pprof is not supported; use --verbose=1 and /metrics")
+    if keys := gitconfig.foreign(options.config):
+        found.append(f"--git-config: Git has no such section, so these keys have no effect: {', '.join(keys)}")
     return found
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Raise ValueError, so that a wrong flag ends as a wrong value does, and is also in ``--error-file``."""
+        command = self.prog if " " in self.prog else f"{self.prog} run"  # `gitsync --help` lists the commands
+        raise ValueError(f"{message}; `{command} --help` lists the flags")
+
+
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=prog, allow_abbrev=False, argument_default=argparse.SUPPRESS,
-        description="Straight from Git to a directory. Each flag is a variable too: --git-gc, GITSYNC_GIT_GC.",
+        description="Follow a Git ref in a directory. Each flag is also a variable: --git-gc is GITSYNC_GIT_GC.",
     )  # fmt: skip
     for option in fields(Options):
-        if not option.metadata["flagless"]:
+        if option.metadata["flagless"]:
+            # git-sync's own tests set its variables by flags with these names.
+            parser.add_argument(f"--__env__GITSYNC_{option.name.upper()}", dest=option.name, help=argparse.SUPPRESS)
+        else:
             _add(parser, option)
     for former in FORMER:
         parser.add_argument(f"--{former.name}", dest=f"former {former.name}", help=argparse.SUPPRESS)
@@ -103,7 +135,7 @@ def _help(option: Field[Any]) -> str:
 
 
 def _plain(given: Mapping[str, Any]) -> dict[str, object]:
-    """The flags of today, read."""
+    """The values of the current flags."""
     known = {option.name: option for option in fields(Options)}
     if given.get("change_permissions") not in (None, "0"):
         raise ValueError("--change-permissions is not supported; use --group-write")
@@ -111,7 +143,7 @@ def _plain(given: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _read(option: Field[Any], name: str, given: str | list[str]) -> object:
-    """The value of one flag or variable; several of them become a tuple."""
+    """The value of one flag or variable. A flag that may be repeated gives a tuple."""
     texts = [given] if isinstance(given, str) else given
     parsed = [_parsed(option.metadata["parse"], name, text) for text in texts]
     if not isinstance(option.default, tuple):
@@ -131,19 +163,19 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
     for option in fields(Options):
         upper = option.name.upper()
         for name in (f"GITSYNC_{upper}", f"GIT_SYNC_{upper}", *option.metadata["older"]):
-            if environ.get(name):  # charts set what they leave open to nothing
+            if environ.get(name):  # charts set unused variables to an empty string
                 found[option.name] = _read(option, f"${name}", environ[name])
     return found
 
 
 def _from_former(environ: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, object]:
-    """What upstream's former flags and variables say, by the names of today."""
+    """The values of git-sync's old flags and variables, by the names of today's options."""
     if environ.get("GIT_SYNC_PERMISSIONS", "0") not in ("", "0"):
         raise ValueError("$GIT_SYNC_PERMISSIONS is not supported; use GITSYNC_GROUP_WRITE")
     found: dict[str, object] = {}
     for former in FORMER:
         text = given.get(f"former {former.name}", environ.get(former.variable, ""))
-        # Charts set both branch and rev, the latter to HEAD where they mean the branch.
+        # Charts set both branch and rev. The value HEAD of rev means that the branch counts.
         if not isinstance(text, str) or text in ("", "0") or (former.name == "rev" and text == "HEAD"):
             continue
         if former.name == "rev" and "ref" in found:

@@ -1,4 +1,4 @@
-"""Who is told of a publication, and who may refuse one."""
+"""Calls hooks after a publication, each in a thread of its own, and again until they succeed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Follower:
-    """Tells one hook of the newest revision until it succeeds; revisions that it was too slow for are left out."""
+class Hook:
+    """Calls one hook for the newest revision until it succeeds. A slow hook misses the revisions in between."""
 
     def __init__(self, name: str, call: Callable[[str], None], backoff: float) -> None:
         self.name = name
@@ -27,7 +27,7 @@ class Follower:
         self._news = threading.Event()
 
     def attempt(self, revision: str) -> bool:
-        """Call the hook once; whether it succeeded."""
+        """Call the hook once. Gives whether it succeeded."""
         try:
             self._call(revision)
         except GitSyncError as error:

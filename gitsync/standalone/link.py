@@ -1,4 +1,4 @@
-"""Upstream's contract: a link of any name and place, whose target's last part is the commit."""
+"""The link that git-sync promises: it has any name and place, and its target ends with the commit id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def target(link: Path, tree: Path) -> str:
-    """What ``link`` holds when it points at ``tree``: relative, so that it resolves when mounted elsewhere."""
+    """The target of ``link`` for ``tree``. It is relative, so that it is valid wherever the volume is mounted."""
     return os.path.relpath(tree.resolve(), link.parent.resolve())
 
 
@@ -24,13 +24,13 @@ def points_at(link: Path, tree: Path) -> bool:
 
 
 def point(link: Path, tree: Path) -> None:
-    """Point ``link`` at ``tree`` in one atomic step. Raises StoreError, and leaves alone what is not a link."""
+    """Point ``link`` at ``tree`` in one atomic step. Raises StoreError, also if ``link`` is a file or directory."""
     try:
         link.parent.mkdir(parents=True, exist_ok=True)
         if link.exists() and not link.is_symlink():
             raise StoreError(f"{link} is not a symbolic link; remove it or choose another --link")
         following = link.with_name(f".{link.name}.next")
-        following.unlink(missing_ok=True)  # a crash may have left it behind
+        following.unlink(missing_ok=True)  # a crash may have left one
         following.symlink_to(target(link, tree))
         following.replace(link)
     except OSError as error:

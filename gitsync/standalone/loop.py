@@ -1,4 +1,4 @@
-"""Look, publish, tell, rest; until a signal, or too many failures."""
+"""The main loop of stand-alone mode: sync, call hooks, wait. It ends by a signal or after too many failures."""
 
 from __future__ import annotations
 
@@ -12,65 +12,68 @@ from typing import TYPE_CHECKING, NoReturn
 from gitsync.errors import GitSyncError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from gitsync.standalone.hooks import Follower
+    from gitsync.standalone.hooks import Hook
     from gitsync.standalone.notes import Notes
     from gitsync.standalone.options import Options
     from gitsync.standalone.state import State
-    from gitsync.standalone.sync import Synced
+    from gitsync.standalone.sync import Sync, Synced
 
 log = logging.getLogger(__name__)
 
 
 class Loop:
+    """Syncs in intervals, and keeps the state, the files and the hooks informed."""
+
     def __init__(
         self,
         options: Options,
-        sync: Callable[[], Synced],
+        sync: Sync,
         notes: Notes,
-        followers: Sequence[Follower],
+        hooks: Sequence[Hook],
         state: State,
     ) -> None:
         self._options = options
         self._sync = sync
         self._notes = notes
-        self._followers = followers
+        self._hooks = hooks
         self._state = state
 
     def once(self) -> str:
-        """Sync, call every hook once, return the revision. Raises GitSyncError when one of these fails."""
-        synced = self._look()
-        failed = [follower.name for follower in self._followers if not follower.attempt(synced.revision)]
+        """Sync once, call every hook once, and return the commit id. Raises GitSyncError if one of these fails."""
+        synced = self._look(())
+        failed = [hook.name for hook in self._hooks if not hook.attempt(synced.revision)]
+        self._sync.tidy()
         if failed:
             raise GitSyncError(f"published {synced.revision}, but the {' and the '.join(failed)} failed")
         return synced.revision
 
     def run(self) -> NoReturn:
-        """Go round until SIGTERM. Raises the error that was one too many."""
-        # Blocked, so that a signal during a sync is kept and ends the rest after it; several count once.
+        """Sync until SIGTERM. Raises the last error after more failures than ``--max-failures`` allows."""
+        # Blocked, so that the kernel keeps a signal that comes during a sync. It then ends the next wait.
         signal.pthread_sigmask(signal.SIG_BLOCK, {self._options.sync_on_signal})
-        for follower in self._followers:
-            follower.start()
+        for hook in self._hooks:
+            hook.start()
         while True:
             self._step()
             self._rest()
 
     def _step(self) -> None:
         try:
-            synced = self._look()
+            self._look(self._hooks)
         except GitSyncError as error:
             log.warning("sync.failed", extra={"error": str(error), "failures": self._state.failures})
             if 0 <= self._most_failures() <= self._state.failures and not self._state.refused:
                 raise
             return
-        # Also after a restart with nothing new: the last process may have died before it told them.
-        if synced.changed:
-            for follower in self._followers:
-                follower.tell(synced.revision)
+        self._sync.tidy()  # now that everybody knows of the publication
 
-    def _look(self) -> Synced:
-        """One sync, with its outcome in the state and in the files; the first that succeeds counts as a change."""
+    def _look(self, hooks: Sequence[Hook]) -> Synced:
+        """Sync once, and tell the state, ``hooks`` and the files of the outcome.
+
+        The first success counts as a change: an earlier process may have died before it called the hooks.
+        """
         began, first = time.monotonic(), self._state.revision is None
         try:
             synced = self._sync()
@@ -80,6 +83,8 @@ class Loop:
             raise
         synced = replace(synced, changed=synced.changed or first)
         self._state.succeeded(synced.revision, time.monotonic() - began, changed=synced.changed)
+        for hook in hooks if synced.changed else ():
+            hook.tell(synced.revision)
         self._notes.succeeded(synced.revision, changed=synced.changed)
         return synced
 
@@ -94,8 +99,10 @@ class Loop:
         self._state.settled = self._state.revision == options.ref
         if self._state.settled:
             log.info("settled", extra={"revision": options.ref, "why": "ref is a commit, which never changes"})
-            signal.sigwaitinfo(signals)  # not sigwait, which no other signal can end
-        elif signal.sigtimedwait(signals, pause(options, self._state) * (1 + random.uniform(0, options.jitter))):  # noqa: S311
+            signal.sigwaitinfo(signals)  # not sigwait, because SIGTERM could not end it
+            return
+        jitter = random.uniform(0, options.jitter)  # noqa: S311 - spreads load, keeps no secret
+        if signal.sigtimedwait(signals, pause(options, self._state) * (1 + jitter)):
             log.info("signal", extra={"signal": options.sync_on_signal})
 
 

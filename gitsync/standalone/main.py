@@ -1,4 +1,4 @@
-"""`gitsync once`, `gitsync run`, and what replaces upstream git-sync's container: arguments in, exit status out."""
+"""The main program of `gitsync once`, of `gitsync run`, and of `gitsync` with git-sync's flags."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import signal
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitsync.errors import NotDelivered, Refused, SettingsError
+from gitsync.errors import GitSyncError, NotDelivered, Refused, SettingsError
+from gitsync.git.command import use_program
 from gitsync.log import configure, redacted
 from gitsync.notify.command import Command
 from gitsync.notify.files import ErrorFile, TouchFile
 from gitsync.notify.notice import Kind, Notice
 from gitsync.notify.webhook import Webhook
-from gitsync.standalone import arguments
-from gitsync.standalone.hooks import Follower
+from gitsync.standalone import arguments, scratch
+from gitsync.standalone.hooks import Hook
 from gitsync.standalone.loop import Loop
 from gitsync.standalone.notes import Notes
 from gitsync.standalone.state import State
@@ -28,6 +28,7 @@ from gitsync.standalone.user import add_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from gitsync.notify.notice import Sink
     from gitsync.standalone.options import Options
@@ -36,20 +37,29 @@ log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Run until SIGTERM, or sync once and return the revision. Raises GitSyncError."""
-    options = _options(argv, environ)
+    """Run until SIGTERM, or sync once and return the commit id. Raises GitSyncError."""
+    try:
+        options = _options(argv, environ)
+        sync, loop = _set_up(options, argv, environ)
+    except GitSyncError as error:
+        _tell_of_start(error, argv, environ)
+        raise
+    with sync.store.owned():
+        scratch.provide(options.root)
+        log.info("started", extra={"repo": redacted(options.repo), "ref": options.ref, "root": options.root})
+        return loop.once() if options.one_time else loop.run()
+
+
+def _set_up(options: Options, argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Sync, Loop]:
     quiet = "WARNING" if argv[:1] == ["once"] else "INFO"
     configure("DEBUG" if options.verbose else environ.get("GITSYNC_LOG_LEVEL", quiet))
     for line in arguments.warnings(options):
         log.warning("not supported", extra={"what": line})
-    # Raised wherever we are: each step can be cut, as a crash can cut it, and Git's process groups are killed.
+    # SystemExit may come at any step, which is safe: each step survives a crash, and Git's processes are killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _prepare(options)
     sync = Sync(options, options.credentials(), partial(_gate, options))
-    loop = _assembled(options, sync)
-    with sync.store.owned():
-        log.info("started", extra={"repo": redacted(options.repo), "ref": options.ref, "root": options.root})
-        return loop.once() if options.one_time else loop.run()
+    return sync, _assembled(options, sync)
 
 
 def _options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -58,26 +68,32 @@ def _options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
             return arguments.parse("gitsync once", argv[1:], environ, one_time=True)
         case ["run"]:
             return arguments.parse("gitsync run", argv[1:], environ)
-    # Upstream's own defaults, where the commands have others.
-    options = arguments.parse("gitsync", argv, environ, max_failures=0)
+    # git-sync's defaults, where those of `once` and `run` differ.
+    theirs = {"max_failures": 0, "stale_worktree_timeout": 0.0, "writable_trees": True, "tree": None}
+    options = arguments.parse("gitsync", argv, environ, **theirs)
     return options if options.link else replace(options, link=arguments.leaf(options.repo))
 
 
+def _tell_of_start(error: GitSyncError, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Write the error to ``--error-file``, if the place can be told although something else is wrong."""
+    if path := arguments.error_file(argv, environ):
+        Notes("", None, ErrorFile(path=path)).failed(error)
+
+
 def _prepare(options: Options) -> None:
-    """Make this process what the options want it to be."""
+    """Apply the options that change this process: the umask, Git's program, the user's name."""
     if options.group_write:
         os.umask(0o002)
-    if options.git != "git":
-        os.environ["PATH"] = f"{Path(options.git).parent}:{os.environ['PATH']}"
+    use_program(options.git)
     if options.add_user:
-        add_user()
+        add_user(options.root)
 
 
 def _assembled(options: Options, sync: Sync) -> Loop:
-    state = State()
-    followers = _followers(options, sync)
-    _serve(options, state, followers)
-    return Loop(options, sync, _notes(options), followers, state)
+    state = State(unremoved=lambda: sync.store.unremoved)
+    hooks = _hooks(options, sync)
+    _serve(options, state, hooks)
+    return Loop(options, sync, _notes(options), hooks, state)
 
 
 def _notes(options: Options) -> Notes:
@@ -90,7 +106,7 @@ def _notes(options: Options) -> Notes:
 
 
 def _gate(options: Options, revision: str, tree: Path) -> None:
-    """Have the pre-publish hook look at a staged tree. Raises Refused."""
+    """Run the pre-publish hook on a staged tree. Raises Refused if it fails."""
     if not options.pre_publish_exechook_command:
         return
     hook = (options.pre_publish_exechook_command,)
@@ -101,15 +117,15 @@ def _gate(options: Options, revision: str, tree: Path) -> None:
         raise Refused("HookRefused", str(error)) from error
 
 
-def _followers(options: Options, sync: Sync) -> list[Follower]:
-    followers = []
+def _hooks(options: Options, sync: Sync) -> list[Hook]:
+    hooks = []
     if options.exechook_command:
         hook = (options.exechook_command,)
         command = Command(command=hook, trees=sync.store.revisions, timeout=options.exechook_timeout)
-        followers.append(Follower("exechook", partial(_tell, options, command), options.exechook_backoff))
+        hooks.append(Hook("exechook", partial(_tell, options, command), options.exechook_backoff))
     if options.webhook_url:
-        followers.append(Follower("webhook", partial(_tell, options, _webhook(options)), options.webhook_backoff))
-    return followers
+        hooks.append(Hook("webhook", partial(_tell, options, _webhook(options)), options.webhook_backoff))
+    return hooks
 
 
 def _webhook(options: Options) -> Webhook:
@@ -126,14 +142,14 @@ def _tell(options: Options, sink: Sink, revision: str) -> None:
     sink.send(Notice(kind=Kind.PUBLISHED, source=arguments.leaf(options.repo), revision=revision))
 
 
-def _serve(options: Options, state: State, followers: Sequence[Follower]) -> None:
+def _serve(options: Options, state: State, hooks: Sequence[Hook]) -> None:
     if not options.http_bind:
         return
-    from gitsync.standalone.probes import Probes  # noqa: PLC0415 - not everyone wants probes
+    from gitsync.standalone.probes import Probes  # noqa: PLC0415 - few ask for probes, and the server costs memory
 
     metrics = None
     if options.http_metrics and importlib.util.find_spec("prometheus_client"):
-        metrics = partial(_exposition, state, followers)
+        metrics = partial(_exposition, state, hooks)
     elif options.http_metrics:
         log.warning("not supported", extra={"what": "--http-metrics needs the package prometheus_client"})
     longest = max(options.period, options.init_period, options.max_backoff) * (1 + options.jitter)
@@ -141,7 +157,7 @@ def _serve(options: Options, state: State, followers: Sequence[Follower]) -> Non
     Probes(options.http_bind, state, patience=patience, metrics=metrics).start()
 
 
-def _exposition(state: State, followers: Sequence[Follower]) -> bytes:
+def _exposition(state: State, hooks: Sequence[Hook]) -> bytes:
     from gitsync.standalone.exposition import exposition  # noqa: PLC0415 - loaded when Prometheus first asks
 
-    return exposition(state, followers)
+    return exposition(state, hooks)

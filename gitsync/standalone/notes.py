@@ -1,4 +1,4 @@
-"""The files that say how it goes; neither is worth a failed sync: what cannot be written is logged."""
+"""Writes the files for monitoring. A file that cannot be written is logged, and does not fail the sync."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Notes:
+    """The files of `gitsync.notify.files`, as far as they are configured."""
+
     source: str
     touch_file: TouchFile | None
     error_file: ErrorFile | None

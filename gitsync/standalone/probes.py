@@ -1,15 +1,14 @@
-"""What the kubelet and Prometheus ask: one small HTTP server in a thread of its own."""
+"""The HTTP server for the kubelet's probes and for Prometheus, in a thread of its own."""
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+from gitsync.airflow.plain import printable
 from gitsync.errors import SettingsError
+from gitsync.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,27 +16,26 @@ if TYPE_CHECKING:
     from gitsync.standalone.state import State
 
 
-class Probes(ThreadingHTTPServer):
-    """``/`` is 503 until the first sync, as upstream; ``/readyz`` after an error too; ``/livez`` if the loop hangs."""
+class Probes(Listener):
+    """Serves ``/metrics`` and three probes.
 
-    daemon_threads = True
+    ``/`` is 503 until the first sync, as in git-sync. ``/readyz`` is 503 also after an error. ``/livez`` is 503 if the
+    loop hangs.
+    """
 
     def __init__(self, bind: str, state: State, *, patience: float, metrics: Callable[[], bytes] | None) -> None:
-        """``patience`` is in seconds: without a sync for longer, the loop hangs. Raises SettingsError."""
+        """``patience``: seconds without a sync after which the loop counts as hanging. Raises SettingsError."""
         host, _colon, port = bind.rpartition(":")
         try:
-            super().__init__((host.strip("[]"), int(port)), _Handler)
+            super().__init__(host.strip("[]"), int(port))
         except (OSError, ValueError, OverflowError) as error:
             raise SettingsError(f"--http-bind={bind} cannot be served: {error}; use [address]:port") from error
         self.state = state
         self.patience = patience
         self.metrics = metrics
 
-    def start(self) -> None:
-        threading.Thread(target=self.serve_forever, name="http", daemon=True).start()
-
-    def answer(self, path: str) -> tuple[HTTPStatus, bytes]:
-        match path:
+    def answer(self, path: str, client: str) -> tuple[HTTPStatus, bytes]:  # noqa: ARG002 - every page is for everybody
+        match path.partition("?")[0]:
             case "/":
                 return _verdict(None if self.state.revision else "not synced yet")
             case "/readyz":
@@ -51,25 +49,9 @@ class Probes(ThreadingHTTPServer):
 
     def _unready(self) -> str | None:
         if self.state.error is not None:
-            return str(self.state.error)
+            return printable(str(self.state.error))
         return None if self.state.revision else "not synced yet"
 
 
 def _verdict(trouble: str | None) -> tuple[HTTPStatus, bytes]:
     return (HTTPStatus.SERVICE_UNAVAILABLE, f"{trouble}\n".encode()) if trouble else (HTTPStatus.OK, b"ok\n")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Probes
-
-    def do_GET(self) -> None:
-        code, body = self.server.answer(self.path.partition("?")[0])
-        with suppress(ConnectionError):  # a probe that has given up waiting
-            self.send_response(code)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_args: object) -> None:
-        """Probes are not worth a line."""

@@ -1,34 +1,44 @@
-"""What probes and metrics show of a loop: written by it, read by the server's threads."""
+"""The state of the loop, for probes and metrics. The loop writes it, and the server's threads read it."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gitsync.errors import GitSyncError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass
 class Tally:
+    """The number of syncs with one outcome, and their total duration."""
+
     count: int = 0
     seconds: float = 0.0
 
 
 @dataclass
 class State:
+    """The outcome of the syncs so far."""
+
     revision: str | None = None
-    """The last that this process has seen published."""
+    """The revision of this process's last successful sync."""
     error: GitSyncError | None = None
-    """Why the last sync did not publish what the ref is."""
+    """The error of the last sync; None after a success."""
     failures: int = 0
-    """Consecutive ones; a refusal is an answer and none of them."""
+    """Consecutive failures. A refusal is no failure."""
     settled: bool = False
-    """Whether the ref is a commit that is published: nothing more will be looked for."""
+    """Whether the ref is a commit id that is published, so that the loop has nothing more to do."""
     beat: float = field(default_factory=time.monotonic)
-    """When the last sync ended."""
+    """The end of the last sync, on the monotonic clock."""
+    unremoved: Callable[[], int] = lambda: 0
+    """The number of times that an old tree or a leftover could not be removed."""
     syncs: defaultdict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
-    """Those that ended in ``success`` (readers see something new), ``noop``, ``error``, ``refused``."""
+    """Syncs by outcome: ``success`` (something changed), ``noop``, ``error``, ``refused``."""
 
     @property
     def refused(self) -> bool:

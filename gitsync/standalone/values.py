@@ -1,6 +1,6 @@
-"""What arguments and environment variables are written as, in Go's syntax where upstream git-sync is a Go program.
+"""Parses the values of flags and environment variables. Their syntax is Go's, because git-sync is a Go program.
 
-Each function raises ValueError with a message that goes behind the argument's name.
+Each function raises ValueError. The caller puts the flag's name before the message.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from enum import StrEnum
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
@@ -23,7 +24,7 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', ",": ",", "\\": "\\"}
 
 
 def duration(text: str) -> float:
-    """Seconds: ``1m30s``, ``100ms``, ``-1s`` as Go's ``time.ParseDuration``, or a bare number of seconds."""
+    """Seconds, from ``1m30s``, ``100ms`` or ``-1s`` as in Go's ``time.ParseDuration``, or from a bare number."""
     try:
         seconds = float(text)
     except ValueError:
@@ -42,22 +43,30 @@ def _go_duration(text: str) -> float:
 
 
 def boolean(text: str) -> bool:
-    """As Go's ``strconv.ParseBool``."""
+    """A boolean, as in Go's ``strconv.ParseBool``."""
     if text in _YES or text in _NO:
         return text in _YES
     raise ValueError(f"{text!r} is neither true nor false")
 
 
 def integer(text: str) -> int:
-    """Decimal, or ``0x``, ``0o``, ``0b`` and what follows."""
+    """A whole number, decimal or with ``0x``, ``0o`` or ``0b``."""
     try:
         return int(text, 0)
     except ValueError:
         raise ValueError(f"{text!r} is not a whole number") from None
 
 
+def success_status(text: str) -> int:
+    """An HTTP status; 0 for any. git-sync also takes -1 for any."""
+    status = integer(text)
+    if status not in (-1, 0) and not 100 <= status <= 599:
+        raise ValueError(f"{text!r} is no HTTP status; use one such as 200, or 0 for any")
+    return max(status, 0)
+
+
 def signal_number(text: str) -> int:
-    """A signal by name with or without ``SIG``, or by number."""
+    """The number of a signal, from its name with or without ``SIG``, or from its number."""
     try:
         return signal.Signals(int(text, 0)).value
     except ValueError:
@@ -68,13 +77,37 @@ def signal_number(text: str) -> int:
     return signal.Signals[name].value
 
 
+def one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """A parser for the words of ``kind``."""
+
+    def read(text: str) -> StrEnum:
+        if text not in {*map(str, kind)}:
+            raise ValueError(f"{text!r} must be one of {', '.join(kind)}")
+        return kind(text)
+
+    return read
+
+
 def paths(text: str) -> tuple[Path, ...]:
     """Several paths, separated by colons as in ``PATH``."""
     return tuple(Path(part) for part in text.split(":") if part)
 
 
+def ssh_option(text: str) -> tuple[tuple[str, str], ...]:
+    """One option of ssh_config(5)."""
+    name, found, value = text.partition("=")
+    if not found:
+        raise ValueError(f"{text!r} has no value; write NAME=VALUE")
+    return ((name, value),)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words, separated by commas or spaces."""
+    return tuple(text.replace(",", " ").split())
+
+
 def credentials(text: str) -> tuple[Mapping[str, Any], ...]:
-    """Upstream's JSON, one object or a list: what to show at ``url``."""
+    """Credentials for addresses, from git-sync's JSON: one object or a list of objects."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -100,7 +133,7 @@ def _credential(item: object) -> Mapping[str, Any]:
 
 
 def git_config(text: str) -> tuple[tuple[str, str], ...]:
-    """``section.key:value,"section.sub.key":"value"`` as pairs, with upstream's quotes and escapes."""
+    """Pairs, from ``section.key:value,"section.sub.key":"value"`` with git-sync's quotes and escapes."""
     found, rest = [], text
     while rest:
         key, rest = _word(rest, until=":")
@@ -108,17 +141,17 @@ def git_config(text: str) -> tuple[tuple[str, str], ...]:
             raise ValueError(f"{key!r} has no value; write key:value")
         value, rest = _word(rest[1:], until=",")
         if rest[:1] not in ("", ","):
-            raise ValueError(f"{key!r} has something behind its quoted value")
+            raise ValueError(f"{key!r} has text after its quoted value")
         found.append((key, value))
         rest = rest[1:]
     return tuple(found)
 
 
 def _word(text: str, *, until: str) -> tuple[str, str]:
-    """The word that ``text`` begins with, unescaped, and what follows it."""
+    """The first word of ``text``, unescaped, and the rest of ``text``."""
     quoted = text.startswith('"')
     end = '"' if quoted else until
-    escaped = quoted or until == ","  # a bare key knows no escapes
+    escaped = quoted or until == ","  # a key without quotes has no escapes
     word, position = "", int(quoted)
     while position < len(text) and text[position] != end:
         if escaped and text[position] == "\\":

@@ -1,1 +1,1 @@
-"""Trees on disk, one for each revision."""
+"""Trees on a volume: one read-only directory for each revision, and the link to the current one."""

@@ -1,11 +1,14 @@
-"""One Airflow for all tests of this folder."""
+"""The fixtures with one Airflow and one gate for all tests of this folder."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.airflow.gates import Gate
 from tests.airflow.stack import Stack
 
 if TYPE_CHECKING:
@@ -26,6 +29,21 @@ def stack() -> Iterator[Stack]:
         raise
     finally:
         stack.stop()
+
+
+@pytest.fixture(scope="session")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    gate = Gate(tmp_path_factory.mktemp("gate"))
+    gate.start()
+    yield gate
+    gate.process.end()
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that DAG code and a test both write in: Landlock leaves it nothing else but its scratch."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
 
 
 @pytest.hookimpl(wrapper=True)

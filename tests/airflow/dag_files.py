@@ -1,4 +1,4 @@
-"""DAG files for the tests. ``label`` says which commit a piece of code came from."""
+"""DAG files for the tests. ``label`` names the commit from which a piece of code comes."""
 
 from __future__ import annotations
 

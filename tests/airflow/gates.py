@@ -1,24 +1,30 @@
-"""The gate as it runs beside the controller, and trees for it."""
+"""Runs the gate as a process, as beside the controller, and makes trees for it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import uuid
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitsync.airflow.gate.options import GateOptions
+from gitsync.airflow.gate.report import GateReport
 from gitsync.errors import GateError
 from gitsync.gate.client import GateClient
 from gitsync.gate.keeper import Gatekeeper
-from gitsync.gate.options import GateOptions
 from tests.airflow.processes import Process, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 IMPORT_LIMIT = 6
+OPTIONS = GateOptions(
+    timeout=20, memory=400, processes=16, file_size=8,
+    variables={"region": "eu"}, connections={"warehouse": "postgresql://reader:stand-in@db.example.org/facts"},
+)  # fmt: skip
 
 DAG = """
 from airflow.sdk import dag, task
@@ -31,6 +37,14 @@ def tasks():
     first()
 
 tasks()
+"""
+SWALLOW = """
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
 """
 
 
@@ -50,15 +64,20 @@ def tree(folder: Path, files: Mapping[str, str]) -> Path:
 class Gate:
     """One server; it can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, within: Sequence[str] = ()) -> None:
+        """``within``: a program and its arguments, which starts the server."""
         self.folder = folder
-        self.socket = folder / "gate.sock"
-        self.client = GateClient(self.socket)
+        self.scratch = folder / "scratch"
+        self.name = f"gate-{uuid.uuid4()}"
+        self.client = GateClient(self.name)
+        self._within = within
+        self.scratch.mkdir()
         (folder / "packages").mkdir()
         (folder / "packages" / "gitsync").symlink_to(CHECKOUT / "gitsync")
 
     def start(self) -> None:
-        command = [str(self.python), "-m", "gitsync.gate", "serve", "--socket", str(self.socket)]
+        serve = ["serve", "--socket", self.name, "--scratch", str(self.scratch)]
+        command = [*self._within, str(self.python), "-m", "gitsync.airflow.gate", *serve]
         self.process = Process("gate", command, logs=self.folder, env=self.env)
         wait_until("the gate answers", self._answers)
 
@@ -71,7 +90,9 @@ class Gate:
 
     @cached_property
     def python(self) -> Path:
-        done = subprocess.run([CHECKOUT / "hack/bootstrap", "airflow"], check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [CHECKOUT / "hack/lab/bootstrap", "airflow"], check=True, stdout=subprocess.PIPE, text=True
+        )
         return Path(done.stdout.strip(), "bin/python")
 
     @property
@@ -79,11 +100,11 @@ class Gate:
         return {
             "PATH": f"{self.python.parent}:{os.environ['PATH']}",
             "LC_ALL": "C.UTF-8",
-            "AIRFLOW_HOME": str(self.folder / "home"),
+            "AIRFLOW_HOME": str(self.scratch / "airflow"),
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": str(IMPORT_LIMIT),
             "PYTHONPATH": str(self.folder / "packages"),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "TMPDIR": str(self.folder),
+            "TMPDIR": str(self.scratch),
         }
 
     def keeper(self, reports: Path, options: GateOptions | None = None, subdirectory: str = "") -> Gatekeeper:
@@ -91,7 +112,7 @@ class Gate:
 
     def check(self, *args: str | Path) -> subprocess.CompletedProcess[str]:
         """``gitsync check`` in Airflow's environment."""
-        command = [self.python, "-m", "gitsync.gate", "check", *args]
+        command = [self.python, "-m", "gitsync.airflow.gate", "check", *args]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
 
 
@@ -110,3 +131,8 @@ def children(parent: int) -> set[int]:
 
 def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def parse(gate: Gate, folder: Path, options: GateOptions = OPTIONS) -> GateReport:
+    request = {"do": "parse", "tree": str(folder), "subdirectory": "", "bundle": "dags", "skip": []}
+    return GateReport.of(gate.client.ask({**request, "options": options.as_json()}, 300)["report"])

@@ -1,4 +1,4 @@
-"""Programs that run beside the tests: each with a log of its own, each ended by its id."""
+"""Starts programs beside the tests, each with a log of its own, and ends each by its id."""
 
 from __future__ import annotations
 

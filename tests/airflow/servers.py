@@ -1,4 +1,4 @@
-"""PostgreSQL and RabbitMQ from the distribution's packages, private to the tests."""
+"""Starts PostgreSQL and RabbitMQ from the distribution's packages, for the tests alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from hack.node.prerequisites import install_missing
+from hack.lab.node.prerequisites import install_missing
 from tests.airflow.processes import NOBODY, Process, accepts, own, wait_until
 from tests.ports import free_port
 

@@ -1,4 +1,4 @@
-"""A whole Airflow on this machine: PostgreSQL, RabbitMQ, API server, scheduler, DAG processor, one Celery worker."""
+"""Starts a whole Airflow: PostgreSQL, RabbitMQ, API server, scheduler, DAG processor, one Celery worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import requests
 
-from gitsync.controller.database import Database
+from gitsync.metadata.database import Database
 from tests.airflow.dag_files import gated, simple
 from tests.airflow.processes import Process, accepts, wait_until
 from tests.airflow.servers import PASSWORD, Postgres, RabbitMQ, install_servers
@@ -26,6 +26,7 @@ from tests.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 METADATA = "airflow"
+API_SERVER = CHECKOUT / "base/api-server/api-server.env"
 NO_METADATA_DATABASE = CHECKOUT / "base/config/no-metadata-database.env"
 """What workers get in place of the metadata database's connection string."""
 
@@ -47,6 +48,7 @@ class Stack:
         self.plain = Trees(self.folder / "plain")
         self.sidecar_port = free_port()
         self.api_port = free_port()
+        self.api_host = settings_of(API_SERVER)["AIRFLOW__API__HOST"]
 
     def start(self) -> None:
         install_servers()
@@ -72,7 +74,7 @@ class Stack:
 
     def _start_airflow(self) -> None:
         components = {
-            "api-server": ("api-server", "--host", "127.0.0.1", "--port", str(self.api_port), "--workers", "1"),
+            "api-server": ("api-server", "--host", self.api_host, "--port", str(self.api_port), "--workers", "1"),
             "scheduler": ("scheduler",),
             "dag-processor": ("dag-processor",),
             "worker": ("celery", "worker", "--skip-serve-logs", "--without-mingle", "--without-gossip"),
@@ -109,7 +111,7 @@ class Stack:
     @cached_property
     def environment(self) -> Path:
         """Airflow's virtual environment; this process never imports from it."""
-        command = [str(CHECKOUT / "hack/bootstrap"), "airflow"]
+        command = [str(CHECKOUT / "hack/lab/bootstrap"), "airflow"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         return Path(done.stdout.strip())
 
@@ -202,7 +204,7 @@ class Stack:
         session.headers["Authorization"] = f"Bearer {token}"
         return session
 
-    def api(self, method: str, page: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def api(self, method: str, page: str, body: object = None) -> Any:
         """An answer of the REST API. Raises on any error status."""
         url = f"http://127.0.0.1:{self.api_port}/api/v2/{page}"
         answer = self._session.request(method, url, json=body, timeout=120)
@@ -210,7 +212,7 @@ class Stack:
             raise RuntimeError(f"{method} {page}: {answer.status_code} {answer.text[:1000]}")
         return answer.json() if answer.content else None
 
-    def health(self) -> Any:  # noqa: ANN401 - JSON
+    def health(self) -> Any:
         return requests.get(f"http://127.0.0.1:{self.api_port}/api/v2/monitor/health", timeout=120).json()
 
     def trigger(self, dag: str, **conf: object) -> Run:

@@ -1,4 +1,4 @@
-"""After a flip: no run starts before Airflow has the structure of the new commit."""
+"""The barrier: after a flip no run starts before Airflow has the structure of the new commit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.controller.barrier import Barrier
+from gitsync.metadata.barrier import Barrier
 from tests.airflow.dag_files import chain, simple
 from tests.airflow.processes import wait_until
 

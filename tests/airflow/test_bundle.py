@@ -1,4 +1,4 @@
-"""The bundle in a real Airflow: what a run executes, what is recorded about it, and how soon a flip is known."""
+"""The DAG bundle in a real Airflow: a run's code, Airflow's records of it, and the time until a flip is noticed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitsync.git.remote import Remote
-from gitsync.member.controller import Controller
+from gitsync.member.client import ControllerClient
 from gitsync.member.follower import Follower
 from gitsync.member.pod import PodServer
 from gitsync.member.replica import Replica
@@ -64,7 +64,7 @@ def sidecar(stack: Stack) -> Iterator[None]:
     trees = stack.dags
     replica = Replica(trees.root, lambda: Remote(f"file://{trees.mirror.directory}"))
     replica.prepare()
-    controller = Controller("http://127.0.0.1:1", "dags", "tests", trees.root)
+    controller = ControllerClient("http://127.0.0.1:1", "dags", "tests", trees.root)
     server = PodServer({"dags": Follower(replica, controller, "uid")}, stack.sidecar_port)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -123,6 +123,21 @@ def test_a_removed_revision_is_staged_again_for_a_cleared_run(stack: Stack) -> N
         assert run.finish()["bundle_version"] == recorded
     assert tree.is_dir()
     assert (run.returned("first"), run.returned("second")) == ("one", "one")
+
+
+def test_a_clear_on_the_latest_version_executes_the_published_commit(stack: Stack) -> None:
+    """What docs/dag-authors.md says of a fix: a plain clear runs the recorded commit, this one the published commit."""
+    before = stack.dags.store.current()
+    wait_until("Airflow knows the current commit", lambda: serialized(stack, "simple") == before)
+    run = stack.trigger("simple")
+    assert run.finish()["bundle_version"] == before
+    after = stack.dags.publish(simple("simple", "mended", "airflow"))
+    wait_until("the fix is serialized", lambda: serialized(stack, "simple") == after)
+
+    clear = f"dags/simple/dagRuns/{run.id}/clear"
+    stack.api("POST", clear, {"dry_run": False, "only_failed": False, "run_on_latest_version": True})
+    assert run.finish()["bundle_version"] == after
+    assert (run.returned("first"), run.returned("second")) == ("mended", "mended")
 
 
 BUNDLE = """

@@ -1,4 +1,4 @@
-"""`gitsync check` with a real Airflow: every problem on a line of its own, with its place."""
+"""`gitsync check` with a real Airflow: it prints each problem on a line of its own, with the place."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_each_problem_is_a_line_with_its_place(gate: Gate, tmp_path: Path) -> No
 def test_without_a_dag_there_is_something_wrong(gate: Gate, tmp_path: Path) -> None:
     folder = tree(tmp_path / "tree", {"dags/x.txt": ""})
     assert said(gate, folder, "--subdirectory", "dags", "--github") == [
-        "::error file=dags,line=1::no DAG is found in it; name the right --subdirectory, and look at .airflowignore",
+        "::error file=dags,line=1::no DAG in this folder; check --subdirectory and .airflowignore",
         "gitsync: refused: 1 problem",
     ]
 
@@ -116,7 +116,7 @@ def test_the_policy_on_trees_and_the_sources_options(gate: Gate, repository: git
     commit(repository)
     (folder / "not-of-the-repository.pem").write_text("x")
     assert said(gate, folder, *given) == [
-        "the tree: 'key.pem' is of refused_names (*.pem); remove it",
+        "the tree: 'key.pem' matches *.pem in refused_names; remove it",
         "the tree: 'out' is a symbolic link to '/etc/passwd', which leads out of the tree; correct or remove it",
         "gitsync: refused: 2 problems",
     ]

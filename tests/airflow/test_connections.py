@@ -1,4 +1,4 @@
-"""What the component connections does to a real Airflow's database; no other part of Airflow runs."""
+"""The component connections with a real Airflow's database. No other part of Airflow runs."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Database:
 
     @cached_property
     def _python(self) -> str:
-        command = [str(CHECKOUT / "hack/bootstrap"), "airflow"]
+        command = [str(CHECKOUT / "hack/lab/bootstrap"), "airflow"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         return str(Path(done.stdout.strip()) / "bin/python")
 

@@ -1,4 +1,4 @@
-"""The hold: while it lasts no task starts, and it always ends."""
+"""The hold: no task starts while it lasts, and it always ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitsync.controller.hold import SCHEDULER_CRITICAL_SECTION
 from gitsync.errors import DatabaseError, HoldTimeout
+from gitsync.metadata.hold import SCHEDULER_CRITICAL_SECTION
 from tests.airflow.processes import Process, wait_until
 from tests.airflow.servers import PASSWORD, Pooler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitsync.controller.database import Database
+    from gitsync.metadata.database import Database
     from tests.airflow.stack import Stack
 
 # Holds until it is told more on standard input, and says how that ended.
@@ -27,7 +27,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from gitsync.errors import DatabaseError
-from gitsync.controller.database import Database
+from gitsync.metadata.database import Database
 
 port, secret, limit = sys.argv[1:]
 database = Database(host="127.0.0.1", port=int(port), name="quiet", password_file=Path(secret))
@@ -85,7 +85,7 @@ def test_no_task_starts_while_it_is_held(stack: Stack) -> None:
         for _ in range(2):
             before = _beats(stack)
             assert len(before) == 2
-            wait_until("both schedulers beat", lambda before=before: not before & _beats(stack))  # type: ignore[misc]
+            wait_until("both schedulers beat", lambda before=before: not before & _beats(stack))  # type: ignore[misc] # it has no type
             assert run.states() == {"first": "scheduled", "second": None}
         assert stack.health()["scheduler"]["status"] == "healthy"
         assert hold.blocking("dags") == ()
@@ -200,7 +200,7 @@ def test_questions_do_not_make_it_longer(database: Database) -> None:
 
     with pytest.raises(DatabaseError, match=r"limit 1.5 s|terminating|canceling"):
         keep_asking()
-    with database.hold(wait=0.5, limit=5):
+    with database.hold(wait=10, limit=5):
         pass
 
 

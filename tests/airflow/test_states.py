@@ -1,4 +1,4 @@
-"""What Airflow itself makes of a run that an update could split, and that the database tells it."""
+"""The states of runs and tasks that Airflow writes are those that gitsync's queries expect."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.airflow.processes import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitsync.controller.database import Database
-    from gitsync.controller.hold import Hold
-    from gitsync.decide import BlockingRun
+    from gitsync.metadata.database import Database
+    from gitsync.metadata.hold import Hold
+    from gitsync.rules.decide import BlockingRun
     from tests.airflow.stack import Run, Stack
 
 WAITING = """

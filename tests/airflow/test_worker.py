@@ -1,4 +1,4 @@
-"""A worker that knows no metadata database: what a task asks for comes through the execution API."""
+"""A worker without the metadata database: tasks get everything through the execution API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A DAG repository, and a root as a sidecar keeps it."""
+"""A DAG repository, and a root with trees as a sidecar makes it."""
 
 from __future__ import annotations
 

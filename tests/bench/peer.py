@@ -9,16 +9,12 @@ FILES are sizes of repositories. The host is `git daemon` on this machine, so th
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,153 +24,20 @@ from tabulate import tabulate
 from gitsync.git.remote import Remote
 from gitsync.protocol import Directive
 from tests.bench import proc
-from tests.ports import free_port
-from tests.unit.cluster import started
+from tests.bench.hosts import Host, host, until
+from tests.bench.programs import Peers, Program, built
+from tests.processes.cluster import started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.unit.cluster import Cluster, Sidecar
+    from tests.processes.cluster import Cluster, Sidecar
 
 PUSHES = 5
 COMMITS = 20
 WATCHED = 20.0
 """Seconds over which idle costs are counted."""
-PATIENCE = 600.0
 MEMBERS = (1, 10, 100)
-PER_DIRECTORY = 100
 
 Figures = dict[str, float]
-
-
-@dataclass
-class Host:
-    """The repository as its authors push to it, and the server that programs fetch from."""
-
-    path: Path
-    url: str
-    log: Path
-    number: int = 0
-
-    def git(self, *args: str) -> str:
-        command = ["git", "-C", str(self.path), "-c", "user.name=a", "-c", "user.email=a@example.org", *args]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    def fill(self, files: int) -> None:
-        self.git("init", "-q", "-b", "main", ".")
-        for number in range(files):
-            file = self.path / f"d{number // PER_DIRECTORY}" / f"dag_{number}.py"
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(f"# {number}\n" * 50)
-        self.git("add", ".")
-        self.git("commit", "-qm", "all")
-
-    def push(self) -> str:
-        """Change one file; the commit."""
-        self.number += 1
-        (self.path / "d0" / "dag_0.py").write_text(f"change = {self.number}\n")
-        self.git("commit", "-qam", "one")
-        return self.git("rev-parse", "HEAD")
-
-    def requests(self) -> int:
-        return self.log.read_text().count("Request upload-pack")
-
-
-@contextmanager
-def host(directory: Path, files: int) -> Iterator[Host]:
-    port, log = free_port(), directory / "host.log"
-    served = Host(directory / "repo", f"git://127.0.0.1:{port}/repo", log)
-    served.path.mkdir()
-    served.fill(files)
-    command = ["git", "daemon", "--export-all", "--verbose", "--listen=127.0.0.1", f"--port={port}"]
-    with (
-        log.open("w") as output,
-        subprocess.Popen([*command, f"--base-path={directory}"], stderr=output, start_new_session=True) as daemon,
-    ):
-        try:
-            until(lambda: "Ready to rumble" in log.read_text())
-            yield served
-        finally:
-            os.killpg(daemon.pid, signal.SIGTERM)
-
-
-def until(condition: Callable[[], object]) -> float:
-    """Wait; when it was."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the bench has waited for ten minutes; see the logs beside the roots")
-        time.sleep(0.002)
-    return time.monotonic()
-
-
-@dataclass
-class Program:
-    """One process that publishes below one root."""
-
-    command: list[str]
-    root: Path
-    link: str
-    env: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    def start(self) -> float:
-        """When it was started."""
-        began = time.monotonic()
-        with self.root.with_name(f"{self.root.name}.log").open("ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env={**os.environ, **self.env})
-        return began
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def shows(self, revision: str) -> bool:
-        link = self.root / self.link
-        return link.is_symlink() and link.readlink().name == revision
-
-    def look(self) -> None:
-        os.kill(self.pid, signal.SIGHUP)
-
-
-class Peers:
-    """Makes both programs with the same flags."""
-
-    def __init__(self, directory: Path, upstream: Path) -> None:
-        self._directory = directory
-        self._upstream = upstream
-        self._wrapper = directory / "wrapper" / "git"
-        self._wrapper.parent.mkdir()
-
-    def make(self, name: str, url: str, root: str, *options: str) -> Program:
-        path = self._directory / root
-        flags = [f"--repo={url}", "--ref=main", f"--root={path}", "--link=link", "--max-failures=-1"]
-        flags += ["--sync-on-signal=SIGHUP", "--stale-worktree-timeout=0", *options]
-        if name == "upstream":
-            return Program([str(self._upstream), *flags, f"--git={self._git()}"], path, "link")
-        return Program([sys.executable, "-m", "gitsync", *flags, "--jitter=0"], path, "link")
-
-    def _git(self) -> Path:
-        # `git config list` came with Git 2.46; the wrapper costs upstream a shell for each command until `unwrap`.
-        self._wrapper.unlink(missing_ok=True)
-        real = shutil.which("git")
-        self._wrapper.write_text(f'#!/bin/sh\n[ "$1" != config ] || exec {real} config --list -z\nexec {real} "$@"\n')
-        self._wrapper.chmod(0o755)
-        return self._wrapper
-
-    def unwrap(self) -> None:
-        """From now on upstream calls Git itself."""
-        real = self._wrapper.with_name("real")
-        real.unlink(missing_ok=True)
-        real.symlink_to(shutil.which("git") or "git")
-        real.replace(self._wrapper)
 
 
 def measure(peers: Peers, name: str, served: Host) -> Figures:
@@ -298,20 +161,6 @@ def _per_minute(served: Host) -> float:
     before, began = served.requests(), time.monotonic()
     time.sleep(3 * WATCHED)
     return 60 * (served.requests() - before) / (time.monotonic() - began)
-
-
-def built(source: Path, directory: Path) -> Path:
-    """The program, from wherever ``source`` leads."""
-    if source.is_file():
-        return source
-    directory.mkdir()
-    if (source / "go.mod").exists():
-        shutil.copytree(source, directory, dirs_exist_ok=True)
-    else:
-        archive = subprocess.run(["git", f"--git-dir={source}", "archive", "HEAD"], capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", str(directory)], input=archive.stdout, check=True)
-    subprocess.run(["go", "build", "-o", "git-sync", "."], cwd=directory, check=True)
-    return directory / "git-sync"
 
 
 def report(title: str, upstream: Figures, alone: Figures, sidecar: Figures) -> None:

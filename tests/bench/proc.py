@@ -1,4 +1,4 @@
-"""What a process and those it starts cost, from /proc and strace."""
+"""Measures the cost of a process and its children, from /proc and strace."""
 
 from __future__ import annotations
 

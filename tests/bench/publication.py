@@ -13,8 +13,9 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from hack.stack.cluster import connected
-from hack.stack.instance import CHECKOUT, Instance
+from hack.lab.stack.cluster import connected
+from hack.operate.instance import Instance
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.instances import UnderTest, eventually
 
 
@@ -47,7 +48,9 @@ def memory(dev: UnderTest) -> list[tuple[str, str, float]]:
 def main() -> None:
     pushes = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     with tempfile.TemporaryDirectory() as directory:
-        dev = UnderTest.connect(Instance(connected(), CHECKOUT / "overlays" / "dev"), Path(directory) / "dags")
+        dev = UnderTest.connect(
+            Instance.of_overlay(connected(), CHECKOUT / "overlays" / "dev"), Path(directory) / "dags"
+        )
         figures = [push_and_wait(dev, number) for number in range(pushes)]
     names = ("push to published", "push to listed by the API", "hold")
     rows = [

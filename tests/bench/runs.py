@@ -21,7 +21,7 @@ from urllib.parse import quote
 from psycopg.rows import dict_row
 from tabulate import tabulate
 
-from gitsync.controller import barrier, runs
+from gitsync.metadata import barrier, runs
 from tests.airflow.servers import PASSWORD, Postgres, install_servers
 from tests.airflow.stack import CHECKOUT
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from gitsync.controller.connection import Ask, Row
+    from gitsync.metadata.connection import Ask, Row
 
     Connection = psycopg.Connection[dict[str, Any]]
 
@@ -128,7 +128,7 @@ def filled() -> Iterator[Connection]:
         postgres.make("airflow", "airflow")
         _migrate(folder, postgres.port)
         with postgres.connect("airflow") as plain:
-            plain.row_factory = dict_row  # type: ignore[assignment]
+            plain.row_factory = dict_row  # type: ignore[assignment] # rows of another type
             plain.prepare_threshold = None
             connection = cast("Connection", plain)
             for statement in HISTORY:
@@ -140,7 +140,7 @@ def filled() -> Iterator[Connection]:
 
 
 def _migrate(home: Path, port: int) -> None:
-    made = subprocess.run([CHECKOUT / "hack/bootstrap", "airflow"], check=True, stdout=subprocess.PIPE, text=True)
+    made = subprocess.run([CHECKOUT / "hack/lab/bootstrap", "airflow"], check=True, stdout=subprocess.PIPE, text=True)
     programs = Path(made.stdout.strip()) / "bin"
     place = f"postgresql+psycopg2://airflow:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/airflow"
     env = {

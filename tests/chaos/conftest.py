@@ -1,4 +1,4 @@
-"""The same instance as in tests/cluster."""
+"""The fixtures of tests/cluster, for the same instance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run needs is killed or blocked while its tasks run: it goes on, and no task is begun twice."""
+"""Services are killed or cut off while a run's tasks run. The run goes on, and no task is begun twice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.node import lifecycle, processes
-from hack.node.plan import plan_from_environment
+from hack.lab.node import lifecycle, processes
+from hack.lab.node.plan import plan_from_environment
 from tests.cluster.instances import eventually
 from tests.cluster.load import Load, delete_pods
 

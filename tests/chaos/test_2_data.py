@@ -1,4 +1,4 @@
-"""Removal, migrations that break off, and a backup that another instance goes on from."""
+"""Data survives: removal of an instance, interrupted migrations, and a backup for another instance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.stack.instance import CHECKOUT, Instance
+from hack.operate import secrets
+from hack.operate.instance import Instance
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.instances import UnderTest, eventually
 from tests.cluster.load import Load
 from tests.cluster.overlays import dev_overlay, none_of
@@ -48,10 +50,10 @@ def reconnected(dev: UnderTest) -> UnderTest:
 
 @pytest.fixture
 def half(dev: UnderTest, tmp_path: Path) -> Iterator[Instance]:
-    """An instance of nothing but PostgreSQL, the migrate Job and a scheduler that waits."""
+    """An instance of nothing but PostgreSQL, the pod migrate and a scheduler that waits."""
     tiers = ("api-server", "dag-processor", "flower", "git-server", "gitsync", "rabbitmq", "triggerer", "worker")
-    instance = Instance(dev.instance.cluster, dev_overlay(tmp_path, "half", replicas=none_of(*tiers)))
-    instance.make_secrets("--dev")
+    instance = Instance.of_overlay(dev.instance.cluster, dev_overlay(tmp_path, "half", replicas=none_of(*tiers)))
+    secrets.provide(instance)
     instance.apply()
     yield instance
     remove(instance)
@@ -66,7 +68,7 @@ def remove(instance: Instance) -> None:
 
 @pytest.mark.parametrize("component", ["migrate", "postgres"])
 def test_a_migration_that_breaks_off_is_done_by_the_next_pod(half: Instance, component: str) -> None:
-    """1. the Job is in the middle of the schema; 2. it is killed, or its database; 3. the Job completes; 4. a tier
+    """1. the pod is in the middle of the schema; 2. it is killed, or its database; 3. the next one is ready; 4. a tier
     that needs the schema has waited, and said for what."""
 
     def log(of: str, container: str) -> str:
@@ -84,13 +86,12 @@ def test_a_migration_that_breaks_off_is_done_by_the_next_pod(half: Instance, com
     half.kubectl("delete", "pod", "-l", selector, "--force", "--grace-period=0")
 
     def completed() -> bool:
-        (job,) = half.get("jobs", "-l", f"app.kubernetes.io/component=migrate,{half.selector}")["items"]
-        return bool(job["status"].get("succeeded"))
+        return not half.not_ready("migrate")
 
-    eventually(completed, "the Job completes", half.findings)
+    eventually(completed, "it is done", half.findings)
     said = log("scheduler", "wait")
     assert "waiting: the schema is not there yet" in said
-    assert "the migrate Job makes it" in said
+    assert "the pod migrate makes it" in said
     eventually(lambda: "waiting: the broker" in log("scheduler", "wait"), "it waits for the schema no more")
 
 
@@ -102,19 +103,19 @@ def test_a_backup_is_restored_into_another_instance(dev: UnderTest, tmp_path: Pa
     Load.start(dev).finish()
     before = history(dev)
     dump = tmp_path / "airflow.dump"
-    operate(dev.instance, f"save {dump}")
+    operate(dev.instance, "backup", dump)
 
-    instance = Instance(dev.instance.cluster, dev_overlay(tmp_path, "restored"))
+    instance = Instance.of_overlay(dev.instance.cluster, dev_overlay(tmp_path, "restored"))
     kept = ("fernet-key", "admin-password")  # what the dump's connections and users need
     values = [f"airflow/{key}={dev.instance.secret('airflow', key)}" for key in kept]
-    instance.make_secrets("--dev", *(word for value in values for word in ("--value", value)))
+    secrets.provide(instance, given=values)
     instance.apply()
     try:
         eventually(lambda: not instance.not_ready("git-server"), "its Git server is ready", instance.findings)
         restored = UnderTest.connect(instance, tmp_path / "clone")
         dev.clone.git.push(restored.clone.remote().url, "HEAD:refs/heads/main")
         wait_ready(instance, restored)
-        operate(instance, f"restore {dump}")
+        operate(instance, "restore", dump)
         instance.apply()
         wait_ready(instance, restored)
         assert history(restored) >= before
@@ -125,8 +126,7 @@ def test_a_backup_is_restored_into_another_instance(dev: UnderTest, tmp_path: Pa
         remove(instance)
 
 
-def operate(instance: Instance, words: str) -> None:
-    place = ("--namespace", instance.namespace, "--prefix", f"{instance.name}-")
-    command = [str(CHECKOUT / "hack" / "backup"), *place, *words.split()]
+def operate(instance: Instance, verb: str, file: Path) -> None:
+    command = [str(CHECKOUT / "hack/kube-airflow"), verb, "--overlay", str(instance.overlay), str(file)]
     done = subprocess.run(command, env=instance.cluster.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

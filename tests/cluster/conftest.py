@@ -1,22 +1,30 @@
-"""`overlays/dev` as it is, and a second instance beside it in the same namespace, on the node that `make test` made."""
+"""A node for tests with `overlays/dev`, and a second instance in the same namespace."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from hack.lab.stack.cluster import connected
+from hack.operate import secrets
+from hack.operate.instance import Instance
+from hack.operate.overlay import CHECKOUT
 from hack.progress import step
-from hack.stack.cluster import Cluster, connected
-from hack.stack.instance import CHECKOUT, Instance
 from tests.cluster.instances import SAYING, UnderTest
 from tests.cluster.overlays import dev_overlay, patch
+from tests.view import run_in_view
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hack.operate.cluster import Cluster
+
+NODE = "kube-airflow-test"
 AWKWARD = "a\"b'c/d\\e@:#%? $x$(HOME)"
 """A password with everything that quoting, URLs, shells and Kubernetes' own expansion stumble over."""
 PASSWORDS = (
@@ -27,29 +35,45 @@ PASSWORDS = (
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
+def cluster(pytestconfig: pytest.Config) -> Cluster:
+    """The node with `overlays/dev` on it, as `make up` brings it up; whoever started the tests removes it."""
+    os.environ.setdefault("KUBE_AIRFLOW_NODE", NODE)
+    run_in_view(pytestconfig, sys.executable, "-m", "hack.lab.stack", "up")
     return connected()
 
 
 @pytest.fixture(scope="session")
 def dev(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> UnderTest:
-    return UnderTest.connect(Instance(cluster, CHECKOUT / "overlays" / "dev"), tmp_path_factory.mktemp("dev") / "dags")
+    return UnderTest.connect(
+        Instance.of_overlay(cluster, CHECKOUT / "overlays" / "dev"), tmp_path_factory.mktemp("dev") / "dags"
+    )
 
 
 @pytest.fixture(scope="session")
-def unlocked(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> UnderTest:
-    """A second prefix in the namespace: awkward passwords, two sources, the lock off, bundles unversioned."""
-    overlay = unlocked_overlay(tmp_path_factory.mktemp("overlays"))
-    instance = Instance(cluster, overlay)
-    options = [option for name in PASSWORDS for option in ("--value", f"{name}={AWKWARD}")]
-    instance.make_secrets("--dev", *options)
+def second(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Instance:
+    """A second prefix in the namespace, applied: awkward passwords, two sources, the lock off, bundles unversioned."""
+    instance = Instance.of_overlay(cluster, unlocked_overlay(tmp_path_factory.mktemp("overlays")))
+    secrets.provide(instance, given=[f"{name}={AWKWARD}" for name in PASSWORDS])
     instance.apply()
+    return instance
+
+
+@pytest.fixture(scope="session", autouse=True)
+def second_begun(request: pytest.FixtureRequest) -> None:
+    """Have the second instance start while the first one is tested, where there are tests of both."""
+    if any("unlocked" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("second")
+
+
+@pytest.fixture(scope="session")
+def unlocked(second: Instance, tmp_path_factory: pytest.TempPathFactory) -> UnderTest:
+    """The second instance, at work."""
     with step("second instance") as current:
-        instance.wait_until_ready(current, only="git-server")
-        under_test = UnderTest.connect(instance, tmp_path_factory.mktemp("unlocked") / "dags")
+        second.wait_until_ready(current, only="git-server")
+        under_test = UnderTest.connect(second, tmp_path_factory.mktemp("unlocked") / "dags")
         under_test.push_lock_dag("one")
         under_test.push_elsewhere("extra", extra=SAYING.format(name="extra", mark="one"))
-        instance.wait_until_ready(current)
+        second.wait_until_ready(current)
     return under_test
 
 

@@ -14,16 +14,16 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from hack.node import network
-from hack.node.plan import POD_NETWORK, plan_from_environment
-from hack.stack.cluster import connected
+from hack.lab.node import network
+from hack.lab.node.plan import POD_NETWORK, plan_from_environment
+from hack.lab.stack.cluster import connected
 from tests.manifests.network import Flow
 from tests.manifests.stack import tier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.stack.cluster import Cluster
+    from hack.operate.cluster import Cluster
 
 OVERLAYS_OWN = {"git-server"}
 """What overlays/dev adds to the stack."""

@@ -1,4 +1,4 @@
-"""Instances under test: their DAG repository, Airflow's API, and what gitsync says."""
+"""Instances under test: their DAG repository, Airflow's API, and gitsync's status."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import git
 
-from hack.stack.airflow import Airflow
-from hack.stack.cluster import StackError
-from hack.stack.dags import address
-from hack.stack.instance import wait_until_it_listens
+from hack.lab.stack.airflow import Airflow
+from hack.lab.stack.dags import address
+from hack.operate.errors import Failure
+from hack.operate.instance import wait_until_it_listens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hack.stack.instance import Instance
+    from hack.operate.instance import Instance
 
 PATIENCE = 420.0
 """Seconds to wait for what should take a few: the machine may be slow, and no test is about speed."""
@@ -51,14 +51,14 @@ def literals(values: Mapping[str, str]) -> list[str]:
 
 def eventually(
     ask: Callable[[], Any], what: str, otherwise: Callable[[], object] = str, patience: float = PATIENCE
-) -> Any:  # noqa: ANN401
+) -> Any:
     """The first truthy answer; an error that passes is waited out too. On failure say what was found."""
     deadline = time.monotonic() + patience
     found: Any = None
     while time.monotonic() < deadline:
         try:
             found = ask()
-        except StackError as error:
+        except Failure as error:
             found = error
         else:
             if found:
@@ -80,7 +80,7 @@ class UnderTest:
     def connect(cls, instance: Instance, directory: Path) -> UnderTest:
         server, web = instance.url("git-server", 8080), instance.url("api-server", 8080)
         if server is None or web is None:
-            raise StackError("the tests run on the embedded node, whose node ports can be reached")
+            raise Failure("the tests run on the embedded node, whose node ports can be reached")
         wait_until_it_listens(server)
         clone = git.Repo.clone_from(address(instance, server), directory)
         return cls(instance, clone, Airflow(web, "admin", instance.secret("airflow", "admin-password")))
@@ -173,16 +173,16 @@ class UnderTest:
         variable = {"key": "go", "value": word}
         try:
             self.airflow.ask("PATCH", "/variables/go", variable)
-        except StackError:
+        except Failure:
             self.airflow.ask("POST", "/variables", variable)
 
-    def task(self, run: str, task: str, dag: str = "lock") -> Any:  # noqa: ANN401
+    def task(self, run: str, task: str, dag: str = "lock") -> Any:
         return self.airflow.ask("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}")
 
-    def wait_run(self, run: str, dag: str = "lock") -> Any:  # noqa: ANN401
+    def wait_run(self, run: str, dag: str = "lock") -> Any:
         """Wait until the run has ended; it must have succeeded."""
 
-        def ended() -> Any:  # noqa: ANN401
+        def ended() -> Any:
             found = self.airflow.ask("GET", f"/dags/{dag}/dagRuns/{run}")
             return None if found["state"] in ("queued", "running") else found
 
@@ -190,7 +190,7 @@ class UnderTest:
         assert found["state"] == "success", f"{run} of {dag} is {found['state']}\n{self.findings()}"
         return found
 
-    def result(self, run: str, task: str = "second", dag: str = "lock") -> Any:  # noqa: ANN401
+    def result(self, run: str, task: str = "second", dag: str = "lock") -> Any:
         path = f"/dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
         return self.airflow.ask("GET", path)["value"]
 
@@ -202,7 +202,7 @@ class UnderTest:
         found: str = json.loads(text[text.index("[") :])[0]["password"]
         return found
 
-    def _eventually(self, ask: Callable[[], Any], what: str) -> Any:  # noqa: ANN401
+    def _eventually(self, ask: Callable[[], Any], what: str) -> Any:
         return eventually(ask, what, self.findings)
 
     # -- pods ----------------------------------------------------------------------------------------------------

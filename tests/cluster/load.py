@@ -1,4 +1,4 @@
-"""A run of many short tasks, and what became of each."""
+"""A run of many short tasks, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hack.stack.cluster import StackError
+from hack.operate.errors import Failure
 from tests.cluster.instances import DAGS, PATIENCE, eventually
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Load:
     def ended(self) -> bool:
         try:
             found = self.dev.airflow.ask("GET", f"/dags/many/dagRuns/{self.run}")
-        except StackError:  # what serves the API may be away as well
+        except Failure:  # what serves the API may be away as well
             return False
         return found["state"] not in ("queued", "running")
 

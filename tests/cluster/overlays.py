@@ -1,4 +1,4 @@
-"""Overlays to test: `overlays/dev` with something else in it."""
+"""Makes overlays for tests: `overlays/dev` with changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from hack.stack.instance import CHECKOUT
+from hack.operate.overlay import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,17 +26,32 @@ def dev_overlay(
     """
     overlay = directory.resolve() / name
     shutil.copytree(DEV, overlay)
+    for copied in overlay.rglob("kustomization.yaml"):
+        relink(copied, DEV / copied.relative_to(overlay))
     base = os.path.relpath(CHECKOUT / "base", overlay)
     file = overlay / "kustomization.yaml"
     content = yaml.safe_load(file.read_text())
     content |= {"namespace": namespace, "namePrefix": f"{name}-"}
-    content["resources"] = [base, *content["resources"][1:]]
     content["labels"][0]["pairs"]["kube-airflow/instance"] = name
-    content["components"] = [f"{base}/components/{component}" for component in components]
+    content["components"] = [
+        *content.get("components", []),
+        *(f"{base}/components/{component}" for component in components),
+    ]
     for field, value in fields.items():
         content[field] = [*content.get(field, []), *value] if isinstance(value, list) else value
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return overlay
+
+
+def relink(copied: Path, original: Path) -> None:
+    """Have a copied kustomization name what is beside the overlay as its original does."""
+    content = yaml.safe_load(copied.read_text())
+    for field in {"resources", "components"} & content.keys():
+        content[field] = [
+            os.path.relpath(original.parent / each, copied.parent) if each.startswith("..") else each
+            for each in content[field]
+        ]
+    copied.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def patch(kind: str, name: str, **content: object) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A push to the DAG repository is live on every pod, and runs."""
+"""A pushed commit is live on every pod, and its DAGs run."""
 
 from __future__ import annotations
 

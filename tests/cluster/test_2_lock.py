@@ -1,4 +1,4 @@
-"""The lock: an update waits for the runs that it could split; without the lock the same update splits them."""
+"""The lock: an update waits for runs that it could split. Without the lock the same update splits them."""
 
 from __future__ import annotations
 

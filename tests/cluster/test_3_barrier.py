@@ -1,4 +1,4 @@
-"""An unversioned bundle: no run starts with the tasks of one commit and the code of the next."""
+"""The barrier, with a bundle without versions: no run has the tasks of one commit and the code of another."""
 
 from __future__ import annotations
 

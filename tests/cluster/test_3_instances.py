@@ -1,4 +1,4 @@
-"""Two instances in one namespace, awkward passwords, Pod Security enforced."""
+"""Two instances in one namespace, with awkward passwords and with Pod Security enforced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All pods flip together or none, also when a pod hangs or the controller dies between its commit and the flip."""
+"""All pods flip or none, also if a pod hangs, or if the controller dies between the commit and the flip."""
 
 from __future__ import annotations
 

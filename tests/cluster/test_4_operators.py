@@ -1,4 +1,4 @@
-"""What only the whole can show: who waits for whom, what is refused, and what operators order."""
+"""Operators' view of a whole instance: waiting, refusals and orders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def order(dev: UnderTest, *words: str) -> str:
     return dev.instance.kubectl("exec", "statefulset/dev-gitsync", "-c", "gitsync", "--", "gitsync", *words)
 
 
-def explain(dev: UnderTest, revision: str) -> Any:  # noqa: ANN401 - JSON
+def explain(dev: UnderTest, revision: str) -> Any:
     return json.loads(order(dev, "explain", revision, "--json"))
 
 
@@ -46,7 +46,7 @@ def test_a_commit_that_does_not_import_reaches_no_pod(dev: UnderTest) -> None:
     published = dev.published()
     broken = dev.push(broken="from airflow.sdk import dag\nimport no_such_package\n")
 
-    def refused() -> Any:  # noqa: ANN401
+    def refused() -> Any:
         found = dev.status()["refused"]
         return found if found and found["revision"] == broken else None
 
@@ -71,7 +71,7 @@ def test_operators_suspend_publish_roll_back_and_resume(dev: UnderTest) -> None:
     eventually(lambda: dev.status()["decision"]["reason"] == words, "it says who suspended", dev.findings)
     assert dev.published() == first
 
-    order(dev, "publish", "--who", "ann")
+    order(dev, "publish", second[:10], "--who", "ann")
     dev.wait_published(second)
     order(dev, "rollback", first[:10], "--who", "bob")
     dev.wait_published(first)

@@ -1,4 +1,4 @@
-"""A run that is cleared long after it ended, when every volume that had its commit is new."""
+"""A run is cleared long after its end, when all volumes with its commit have been replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make down` and `make up`: DAGs, history and revisions are still there."""
+"""`make down` and `make up` keep DAGs, history and revisions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from hack.stack.instance import CHECKOUT
+from hack.operate.overlay import CHECKOUT
 
 if TYPE_CHECKING:
     from tests.cluster.instances import UnderTest

@@ -1,4 +1,4 @@
-"""The commands of docs/operate.md, as they stand there, on an instance that has what they speak of."""
+"""The commands of docs/operate.md work as they are written, on an instance with the objects that they name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-from hack.stack.instance import CHECKOUT
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.instances import eventually
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the running stack does on the network is what the policies of the component network-policy were written for."""
+"""The connections of a running stack are those for which the component network-policy has rules."""
 
 from __future__ import annotations
 

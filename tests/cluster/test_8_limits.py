@@ -1,4 +1,4 @@
-"""A quota that is too small is named at once, and a backup can be read."""
+"""A quota that is too small is reported at once, and a backup can be read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.operate.errors import Failure
+from hack.operate.instance import Instance
 from hack.progress import step
-from hack.stack.cluster import StackError
-from hack.stack.instance import Instance
 from tests.cluster.instances import eventually
 from tests.cluster.overlays import dev_overlay
 
@@ -41,7 +41,7 @@ def test_a_quota_that_is_exceeded_is_named_while_waiting(dev: UnderTest, full: N
     dev.instance.kubectl("scale", "deployment/dev-flower", "--replicas=2")
     dev.instance.kubectl("scale", "statefulset/dev-triggerer", "--replicas=2")
     try:
-        with pytest.raises(StackError, match="exceeded quota: full") as caught, step("waiting") as current:
+        with pytest.raises(Failure, match="exceeded quota: full") as caught, step("waiting") as current:
             dev.instance.wait_until_ready(current)
         assert "dev-flower: pods " in str(caught.value)
         assert "dev-triggerer: " in str(caught.value)
@@ -59,7 +59,7 @@ def test_a_backup_holds_every_run(dev: UnderTest, tmp_path: Path) -> None:
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
     dev.instance.kubectl("apply", "-f", "-", stdin=json.dumps(claim))
-    backup = Instance(dev.instance.cluster, dev_overlay(tmp_path, components=["backup"]))
+    backup = Instance.of_overlay(dev.instance.cluster, dev_overlay(tmp_path, components=["backup"]))
     backup.apply()
     try:
         dev.instance.kubectl("create", "job", "backup-now", "--from=cronjob/dev-backup")

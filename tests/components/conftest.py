@@ -1,4 +1,4 @@
-"""Instances with components, each alone in a namespace; `dev` stays beside them, as in tests/cluster."""
+"""Instances with components, each alone in a namespace. `dev` stays beside them, as in tests/cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.stack.cluster import Cluster
+    from hack.operate.cluster import Cluster
 
 __all__ = ["cluster", "dev"]
 

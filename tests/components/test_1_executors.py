@@ -1,4 +1,4 @@
-"""Executors without workers: the lock and a run's commit are what they are with Celery."""
+"""Executors without workers: the lock works, and a run keeps its commit, as with Celery."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def test_each_task_pod_begins_with_the_commit_of_its_run(trial: Trial) -> None:
         claims=["logs"],
         replicas=none_of("triggerer"),
     )
+    assert made.overlay
     replace(made.overlay / "gitsync.yaml", "period: 5\n", "period: 5\n    policy: {scope: off}\n")
     instance = trial.run(made, **LOCK)
     old = instance.commits[-1]

@@ -1,4 +1,4 @@
-"""PostgreSQL and the broker in another namespace, by TLS: the lock reads the one, tasks go through the other."""
+"""PostgreSQL and the broker in another namespace, over TLS: the lock and the tasks work."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from hack.node.certificates import Certificate, prepare_certificate
-from hack.node.plan import plan_from_environment
-from hack.stack.instance import CHECKOUT
+from hack.lab.node.certificates import Certificate, prepare_certificate
+from hack.lab.node.plan import plan_from_environment
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.instances import SAYING, UnderTest, eventually
 from tests.cluster.overlays import none_of, patch
 from tests.components.trial import said
@@ -19,7 +19,7 @@ from tests.components.trial import said
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hack.stack.instance import Instance
+    from hack.operate.instance import Instance
     from tests.components.trial import Trial
 
 SERVERS = "servers"
@@ -120,7 +120,7 @@ def use(trial: Trial, servers: Instance, broker: Broker) -> Instance:
         "elsewhere",
         "external-postgres",
         "external-broker",
-        secrets=[word for value in known for word in ("--value", value)],
+        secrets=known,
         replicas=none_of("triggerer"),
         patches=[
             *said("external-postgres", POSTGRES_HOST=f"{SERVERS}-postgres.{SERVERS}", POSTGRES_PORT="5432"),

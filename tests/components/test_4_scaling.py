@@ -1,4 +1,4 @@
-"""What decides how many workers there are, with the server that each asks: a metrics server, KEDA."""
+"""Autoscaling of workers, with a metrics server and with KEDA."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hack.addons import keda, metrics_server
-from hack.node.plan import plan_from_environment
-from hack.stack.instance import CHECKOUT, Instance
+from hack.lab.addons import keda, metrics_server
+from hack.lab.node.plan import plan_from_environment
+from hack.operate.instance import Instance
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.instances import SAYING, eventually, literals
 from tests.cluster.overlays import dev_overlay, none_of
 
@@ -97,7 +98,7 @@ def by_counts(by_processors: UnderTest, tmp_path: Path) -> Iterator[UnderTest]:
     make_role(instance)
     components, fields = ["autoscaling-keda"], {"replicas": NOT_NEEDED, "patches": [COUNTS]}
     overlay = dev_overlay(tmp_path, NAME, namespace=NAME, components=components, **fields)
-    Instance(instance.cluster, overlay, namespace=NAME).apply()
+    Instance.of_overlay(instance.cluster, overlay).apply()
     yield by_processors
     keda.down(plan)
 

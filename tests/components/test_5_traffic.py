@@ -1,4 +1,4 @@
-"""The components ingress and gateway behind Traefik: a browser and scripts come by the host's name, over TLS."""
+"""The components ingress and gateway behind Traefik: a browser and scripts reach Airflow by host name, over TLS."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from hack.addons import traefik
-from hack.node.plan import plan_from_environment
-from hack.stack.airflow import Airflow
-from hack.stack.instance import Instance
+from hack.lab.addons import traefik
+from hack.lab.node.plan import plan_from_environment
+from hack.lab.stack.airflow import Airflow
+from hack.operate.instance import Instance
 from tests.cluster.instances import eventually, lock_dag
 from tests.cluster.overlays import dev_overlay, none_of
 from tests.components.trial import said
@@ -23,7 +23,7 @@ from tests.components.trial import said
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.node.plan import Plan
+    from hack.lab.node.plan import Plan
     from tests.cluster.instances import UnderTest
     from tests.components.trial import Trial
 
@@ -33,7 +33,7 @@ SITE = f"https://{HOST}/airflow"
 LOCK = lock_dag("one")
 
 
-def get(path: str, **options: Any) -> requests.Response:  # noqa: ANN401 - what requests takes
+def get(path: str, **options: Any) -> requests.Response:
     return requests.get(f"{SITE}{path}", timeout=60, **options)
 
 
@@ -80,7 +80,7 @@ def way(request: pytest.FixtureRequest, instance: UnderTest, lasting_trial: Tria
             replicas=none_of("triggerer"),
             patches=said("gateway"),
         )
-        Instance(lasting_trial.cluster, overlay, namespace=NAME).apply()
+        Instance.of_overlay(lasting_trial.cluster, overlay).apply()
         assert running(instance.instance) == pods
     eventually(lambda: get("/api/v2/version").ok, f"the {request.param} leads to the api-server", instance.findings)
     return str(request.param)

@@ -1,4 +1,4 @@
-"""The component network-policy, enforced by kube-router. Each test goes on where the one before ended."""
+"""The component network-policy, enforced by kube-router. Each test continues the one before."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from hack.addons import kube_router
-from hack.node.plan import plan_from_environment
+from hack.lab.addons import kube_router
+from hack.lab.node.plan import plan_from_environment
 from hack.progress import step
 from tests.cluster.instances import SAYING, eventually
 from tests.manifests.network import Flow
@@ -19,8 +19,8 @@ from tests.manifests.test_network import DOORS, between
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.node.plan import Plan
-    from hack.stack.instance import Instance
+    from hack.lab.node.plan import Plan
+    from hack.operate.instance import Instance
     from tests.cluster.instances import UnderTest
     from tests.components.trial import Trial
 
@@ -140,7 +140,7 @@ def test_2_with_one_a_stranger_reaches_nothing(instance: UnderTest, plan: Plan) 
     kube_router.up(plan)
     made = instance.instance
     for pod, namespace in ((STRANGER, NAME), (SIBLING, NAME), (GUEST, GUEST)):
-        eventually(lambda: not reached(made, pod, namespace), f"{pod} reaches nothing", made.findings)  # noqa: B023
+        eventually(lambda: not reached(made, pod, namespace), f"{pod} reaches nothing", made.findings)  # noqa: B023 - called at once
     assert not reached_by_name(made, STRANGER)
 
 

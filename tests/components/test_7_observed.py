@@ -1,4 +1,4 @@
-"""What an instance tells others: traces to Jaeger, logs to S3-compatible storage, metrics to Prometheus."""
+"""The outputs of an instance: traces to Jaeger, logs to S3-compatible storage, metrics to Prometheus."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from hack.addons import jaeger, prometheus, versitygw
-from hack.node.plan import plan_from_environment
-from hack.stack.instance import CHECKOUT
+from hack.lab.addons import jaeger, prometheus, versitygw
+from hack.lab.node.plan import plan_from_environment
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.instances import SAYING, eventually, lock_dag
 from tests.components.trial import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.node.plan import Plan
+    from hack.lab.node.plan import Plan
     from tests.cluster.instances import UnderTest
     from tests.components.trial import Trial
 
@@ -64,7 +64,7 @@ def run(instance: UnderTest) -> str:
     return found
 
 
-def ask(plan: Plan, question: str, **arguments: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+def ask(plan: Plan, question: str, **arguments: str) -> Any:
     """An answer of Prometheus' API."""
     answer = requests.get(f"http://{plan.address}:{prometheus.PORT}/api/v1/{question}", arguments, timeout=60)
     assert answer.ok, answer.text

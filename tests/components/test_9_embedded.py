@@ -1,10 +1,10 @@
-"""DAGs in Airflow's image; last, because the node then has that image under the name of the ordinary one."""
+"""DAGs in Airflow's image. It is last, because the node then has that image under the usual name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hack.stack.instance import CHECKOUT
+from hack.operate.overlay import CHECKOUT
 from tests.cluster.overlays import none_of
 
 if TYPE_CHECKING:

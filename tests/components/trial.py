@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from markdown_it import MarkdownIt
 
-from hack.node.build import binaries
-from hack.node.cluster import recycle_volumes
-from hack.node.plan import plan_from_environment
+from hack.lab.node.build import binaries
+from hack.lab.node.cluster import recycle_volumes
+from hack.lab.node.plan import plan_from_environment
+from hack.lab.stack.__main__ import provide_images
+from hack.operate.instance import Instance
+from hack.operate.overlay import CHECKOUT
+from hack.operate.secrets import provide
 from hack.progress import step
-from hack.stack.__main__ import provide_images
-from hack.stack.instance import CHECKOUT, Instance
 from tests.cluster.instances import UnderTest
 from tests.cluster.overlays import dev_overlay
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from hack.stack.cluster import Cluster
+    from hack.operate.cluster import Cluster
 
 SHARED = "trial-shared"
 
@@ -55,16 +57,16 @@ class Trial:
     ) -> Instance:
         """What comes before an overlay: its namespace, its Secrets, its images, claims that many pods may mount.
 
-        ``secrets`` are words for `hack/secrets`, ``fields`` those of the overlay's kustomization.
+        ``secrets`` are values as ``NAME/KEY=VALUE``, ``fields`` those of the overlay's kustomization.
         """
         overlay = dev_overlay(self.directory, name, namespace=name, components=components, **fields)
-        found = Instance(self.cluster, overlay, namespace=name)
+        found = Instance.of_overlay(self.cluster, overlay)
         provide_images(found)
         namespace = yaml.safe_load((CHECKOUT / "overlays" / "namespace.yaml").read_text())
         namespace["metadata"]["name"] = name
         self.cluster.run("apply", "-f", "-", stdin=json.dumps(namespace))
         self.made.append(name)
-        found.make_secrets("--dev", *secrets)
+        provide(found, dev=True, given=secrets)
         for claim in claims:
             self._make_claim(found, claim)
         return found

@@ -1,4 +1,4 @@
-"""One Argo CD Application, as `overlays/argocd` has it but for the repository and the path."""
+"""An Argo CD Application as in `overlays/argocd`, with another repository and path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.gitops.git_server import LOGIN, REPOSITORY
 from tests.manifests.stack import ROOT, build, of_kind
 
 if TYPE_CHECKING:
-    from hack.stack.cluster import Cluster
+    from hack.operate.cluster import Cluster
 
 REFRESH = "argocd.argoproj.io/refresh"
 
@@ -42,7 +42,7 @@ class Application:
         return self.cluster.run("--namespace", "argocd", *arguments)
 
     @property
-    def found(self) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def found(self) -> Any:
         return self.cluster.get("--namespace", "argocd", "application", self.name)
 
     def state(self) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""A node of its own for both tools, one after the other, and for each the trial's repository behind a Git server."""
+"""A node for Argo CD and Flux, one after the other, and a trial repository behind a Git server for each."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.node import lifecycle
-from hack.node.plan import Plan, plan_from_environment
-from hack.stack.__main__ import provide_images
-from hack.stack.cluster import Cluster, embedded
-from hack.stack.instance import CHECKOUT, Instance
+from hack.lab.node import lifecycle
+from hack.lab.node.plan import Plan, plan_from_environment
+from hack.lab.stack.__main__ import provide_images
+from hack.lab.stack.cluster import embedded
+from hack.operate.instance import Instance
+from hack.operate.overlay import CHECKOUT
 from tests.gitops.git_server import serving
 from tests.gitops.trial import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from hack.operate.cluster import Cluster
 
 NODE = "kube-airflow-gitops"
 
@@ -44,10 +47,10 @@ def cluster(plan: Plan) -> Cluster:
 @pytest.fixture(scope="module")
 def instance(cluster: Cluster, repository: Repository) -> Instance:
     """The images and an empty namespace: each tool begins anew."""
-    provide_images(Instance(cluster, repository.trial))
+    provide_images(Instance.of_overlay(cluster, repository.trial))
     cluster.run("delete", "namespace", "airflow", "--ignore-not-found")
     cluster.run("apply", "-f", str(CHECKOUT / "overlays" / "namespace.yaml"))
-    return Instance(cluster, CHECKOUT / "overlays" / "prod")
+    return Instance.of_overlay(cluster, CHECKOUT / "overlays" / "prod")
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A Git server over HTTP, for as long as a test runs: what tools fetch is what was committed here. It wants a login."""
+"""A Git server over HTTP with a login, for the time of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flux's two Kustomizations of prod and their GitRepository, as `overlays/flux` has them."""
+"""Flux's two Kustomizations of prod and their GitRepository, as in `overlays/flux`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hack.addons.flux import NAMESPACE
+from hack.lab.addons.flux import NAMESPACE
 from tests.cluster.instances import eventually, literals
 from tests.gitops.delivery import ROLL
 from tests.gitops.git_server import LOGIN, REPOSITORY
@@ -16,7 +16,7 @@ from tests.gitops.sops import KEY
 from tests.manifests.stack import ROOT, build
 
 if TYPE_CHECKING:
-    from hack.stack.cluster import Cluster
+    from hack.operate.cluster import Cluster
 
 REQUEST = "reconcile.fluxcd.io/requestedAt"
 INSTANCE, SECRETS, SOURCE = "airflow-prod", "airflow-prod-secrets", "airflow-production"
@@ -51,7 +51,7 @@ class Kustomizations:
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.run("--namespace", NAMESPACE, *arguments)
 
-    def found(self, name: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def found(self, name: str) -> Any:
         return self.cluster.get("--namespace", NAMESPACE, "gitrepository" if name == SOURCE else "kustomization", name)
 
     def request(self, name: str) -> None:
@@ -101,7 +101,7 @@ class Kustomizations:
         return "\n".join([*told, self.cluster.run("--namespace", "airflow", "get", "pods", check=False)])
 
 
-def name_of(found: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+def name_of(found: Any) -> str:
     return str(found["metadata"]["name"])
 
 

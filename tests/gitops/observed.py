@@ -1,4 +1,4 @@
-"""What is on the cluster, in a form that can be compared with what was there before."""
+"""Reads the cluster's objects in a form for comparisons with an earlier state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hack.stack.instance import Instance
+    from hack.operate.instance import Instance
 
 Pods = dict[str, set[str]]
 """Pods by their tier: each one's identity and restarts."""

@@ -1,4 +1,4 @@
-"""The real kubeseal, with the key and the certificate that everybody has."""
+"""Runs the real kubeseal, with the public key and certificate of the samples."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from hack.addons import modules
-from hack.node.build import build_modules, programs_of
-from hack.node.plan import cache_folder
+from hack.lab.addons import modules
+from hack.lab.node.build import build_modules, programs_of
+from hack.lab.node.plan import cache_folder
 from tests.manifests.stack import ROOT
 
 SAMPLE = ROOT / "examples" / "gitops" / "sealed-secrets"
@@ -26,7 +26,7 @@ def programs() -> Path:
     return programs_of(cache, modules.SEALED_SECRETS)
 
 
-def unsealed(file: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
+def unsealed(file: Path) -> Any:
     """The Secret that a SealedSecret becomes, as its key's owner reads it without a controller."""
     command = [str(programs() / "kubeseal"), "--recovery-unseal", "--recovery-private-key", str(KEY)]
     result = subprocess.run(command, input=file.read_text(), capture_output=True, text=True, check=True)

@@ -1,19 +1,18 @@
-"""The real sops, with the sample's configuration and the key that everybody has."""
+"""Runs the real sops, with the sample's configuration and its public key."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hack.addons import modules
-from hack.node.build import build_modules, programs_of
-from hack.node.plan import cache_folder
+from hack.lab.addons import modules
+from hack.lab.node.build import build_modules, programs_of
+from hack.lab.node.plan import cache_folder
 from tests.manifests.stack import ROOT
 
 SAMPLE = ROOT / "examples" / "gitops" / "sops"
@@ -29,14 +28,14 @@ def sops(*arguments: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-def decrypted(file: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
+def decrypted(file: Path) -> Any:
     """Return the manifest of a Secret as it was before it was encrypted."""
     return yaml.safe_load(sops("decrypt", str(file)))
 
 
 def fresh(directory: Path, *options: str) -> Path:
-    """Have `hack/secrets` write prod's Secrets in plain text; the directory that has them."""
-    program = [sys.executable, str(ROOT / "hack" / "secrets"), "--prefix", "prod-"]
+    """Have `hack/kube-airflow secrets` write prod's Secrets in plain text; the directory that has them."""
+    program = [str(ROOT / "hack/kube-airflow"), "secrets", "--overlay", "prod"]
     subprocess.run([*program, *options, "--output", str(directory)], check=True)
     return directory
 

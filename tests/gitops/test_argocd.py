@@ -1,4 +1,4 @@
-"""Argo CD deploys prod, follows commits, and never touches data."""
+"""Argo CD deploys prod, follows commits, and leaves data alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.addons import argocd
+from hack.lab.addons import argocd
+from hack.operate import secrets
 from tests.gitops.application import Application
 from tests.gitops.delivery import Delivery, assert_only_data_is_left
 from tests.gitops.observed import data
@@ -15,9 +16,9 @@ from tests.gitops.observed import data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.node.plan import Plan
-    from hack.stack.cluster import Cluster
-    from hack.stack.instance import Instance
+    from hack.lab.node.plan import Plan
+    from hack.operate.cluster import Cluster
+    from hack.operate.instance import Instance
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def argo(plan: Plan) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def tool(cluster: Cluster, instance: Instance, address: str, argo: None) -> Application:
-    instance.make_secrets("--dev")
+    secrets.provide(instance, dev=True)
     return Application.create(cluster, address)
 
 

@@ -1,4 +1,4 @@
-"""Flux decrypts prod's Secrets, deploys prod, follows commits, and never touches data."""
+"""Flux decrypts prod's Secrets, deploys prod, follows commits, and leaves data alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.addons import flux
+from hack.lab.addons import flux
 from tests.cluster.instances import PATIENCE, eventually
 from tests.gitops.delivery import Delivery, assert_only_data_is_left
 from tests.gitops.kustomizations import INSTANCE, SECRETS, SOURCE, Kustomizations
@@ -19,9 +19,9 @@ from tests.gitops.trial import PREFIX
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.node.plan import Plan
-    from hack.stack.cluster import Cluster
-    from hack.stack.instance import Instance
+    from hack.lab.node.plan import Plan
+    from hack.operate.cluster import Cluster
+    from hack.operate.instance import Instance
     from tests.gitops.trial import Repository
 
 

@@ -1,4 +1,4 @@
-"""The sealed sample becomes what `hack/secrets` writes, and a controller makes Secrets of it."""
+"""The sealed sample has the Secrets that `hack/kube-airflow secrets` writes, and a controller can unseal it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from hack.addons import beside
+from hack.lab.addons import beside
 from tests.cluster.instances import eventually
 from tests.gitops.sealed import CERTIFICATE, KEY, SAMPLE, programs, unsealed
 from tests.gitops.sops import fresh
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.node.plan import Plan
-    from hack.stack.instance import Instance
+    from hack.lab.node.plan import Plan
+    from hack.operate.instance import Instance
 
 FILES = sorted(SAMPLE.glob("prod-*.yaml"))
 GROUP = "bitnami.com"

@@ -1,4 +1,4 @@
-"""The encrypted sample decrypts to what `hack/secrets` writes."""
+"""The encrypted sample decrypts to the Secrets that `hack/kube-airflow secrets` writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repository with this checkout's overlays and one over `overlays/prod`: one pod of each, a Git server for DAGs."""
+"""A repository with this checkout's overlays, and one on top of `overlays/prod` with one pod of each tier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEEDS_A_CONTROLLER = ("HorizontalPodAutoscaler", "Ingress")
 """Kinds whose health is told by what is not on the node: a metrics server, an ingress controller."""
 
 
-def kustomization(**fields: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+def kustomization(**fields: Any) -> str:
     head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     return yaml.safe_dump({**head, **fields}, sort_keys=False)
 
@@ -76,7 +76,7 @@ class Repository:
         self._git = git.Repo.init(self.work, initial_branch="main")
         self.head = self.change("Add the overlay trial")
 
-    def change(self, message: str, **fields: Any) -> str:  # noqa: ANN401 - whatever YAML holds
+    def change(self, message: str, **fields: Any) -> str:
         """Commit the overlay with other fields; lists are added to what is there. The new revision."""
         for name, value in fields.items():
             self._fields[name] = [*self._fields.get(name, []), *value]

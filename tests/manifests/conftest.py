@@ -1,12 +1,18 @@
-"""The builds that every rule must hold for."""
+"""The builds of overlays for which every rule must hold."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.lab.node import build as node_programs
+from hack.lab.node.plan import plan_from_environment
 from tests.manifests.stack import OVERLAYS, ROOT, build, overlay_over
+from tests.view import run_in_view
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +20,16 @@ if TYPE_CHECKING:
     from tests.manifests.stack import Object
 
 WHOLE = ["root", *OVERLAYS]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kubectl(pytestconfig: pytest.Config) -> None:
+    """A machine without kubectl builds the overlays with the node's own."""
+    os.environ.setdefault("GOGC", "400")  # a quarter of a build's time is for memory that it could as well keep
+    if shutil.which("kubectl") is None:
+        run_in_view(pytestconfig, sys.executable, "-m", "hack.lab.node", "build")
+        programs = node_programs.binaries(plan_from_environment().cache).path
+        os.environ["PATH"] = f"{os.environ['PATH']}{os.pathsep}{programs}"
 
 
 def directory(what: str) -> Path:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft4Validator
 
-from hack.addons import crds
-from hack.node.plan import cache_folder
+from hack.lab.addons import crds
+from hack.lab.node.plan import cache_folder
 
 if TYPE_CHECKING:
     from tests.manifests.stack import Object
@@ -49,7 +49,7 @@ def validator_of(group: str, kind: str, version: str) -> Draft4Validator:
     return Draft4Validator(schema)
 
 
-def strict(schema: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def strict(schema: Any) -> Any:
     """Return a structural schema in the terms of JSON Schema: what is not listed is refused, null where allowed."""
     result = dict(schema)
     if "properties" in schema:

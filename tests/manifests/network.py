@@ -1,4 +1,4 @@
-"""What NetworkPolicies allow, evaluated as the API describes them."""
+"""Evaluates NetworkPolicies as Kubernetes' API describes them."""
 
 from __future__ import annotations
 

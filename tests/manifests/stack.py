@@ -1,4 +1,4 @@
-"""What `kubectl apply -k` would send, as data."""
+"""The objects that `kubectl apply -k` would send, as data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 """One Kubernetes object, or a part of one."""
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C reads the same, seven times as fast."""
 ROOT = Path(__file__).parents[2]
 GITOPS = ("argocd", "flux")
 """Overlays that hold no instance: they tell a tool about those that do."""
 OVERLAYS = sorted({path.parent.name for path in ROOT.glob("overlays/*/kustomization.yaml")} - {*GITOPS})
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def rendered(directory: Path) -> str:
@@ -36,7 +38,7 @@ def rendered(directory: Path) -> str:
 @cache
 def build(directory: Path) -> tuple[Object, ...]:
     """Return the objects of a build."""
-    return tuple(yaml.safe_load_all(rendered(directory)))
+    return tuple(yaml.load_all(rendered(directory), LOADER))
 
 
 def overlay_over(target: Path, directory: Path, *, prefix: str, instance: str) -> Path:
@@ -60,6 +62,11 @@ def copy_of_the_stack(directory: Path) -> Path:
         shutil.copytree(ROOT / name, directory / name)
     shutil.copy(ROOT / "kustomization.yaml", directory)
     return directory
+
+
+def hosts(config_map: Object) -> set[str]:
+    """The hosts that a ConfigMap names. The api-server's own is empty, because it listens on every address."""
+    return {value for key, value in config_map.get("data", {}).items() if key.endswith("_HOST")} - {""}
 
 
 def of_kind(objects: Iterable[Object], *kinds: str) -> list[Object]:

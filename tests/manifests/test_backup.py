@@ -1,4 +1,4 @@
-"""The component backup: its pod keeps the rules of every other, and removing an overlay leaves what it has written."""
+"""The component backup: its pod keeps the rules for all pods, and its volume outlives the overlay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The builds themselves: repeatable, complete, nothing in them that does not belong there."""
+"""The builds of overlays: they are repeatable and complete, and contain no stray objects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def model_of(found: Object) -> type[BaseModel]:
     return model
 
 
-def unknown_fields(kind: str, value: Any, path: str) -> list[str]:  # noqa: ANN401 - whatever YAML holds
+def unknown_fields(kind: str, value: Any, path: str) -> list[str]:
     """Return the fields that Kubernetes does not have; it would drop them without a word."""
     container = re.fullmatch(r"(?:List\[|Dict\[str, |list\[|dict\(str, )(.+)[\])]", kind)
     if container and isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Configuration is files: a change restarts the pods that read it and no others."""
+"""Configuration is in files: a change restarts the pods that read it, and no others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.manifests.stack import (
     build,
     bytes_of,
     copy_of_the_stack,
-    name,
     of_kind,
     tier,
     tiers,
@@ -71,36 +70,6 @@ def test_a_change_restarts_its_readers_alone(file: str, tmp_path: Path) -> None:
     assert {each for each in before if before[each] != after[each]} == READERS[file]
 
 
-def migrate_job(directory: Path) -> str:
-    """Return the name of the migrate Job."""
-    (job,) = of_kind(build(directory), "Job")
-    return name(job)
-
-
-@pytest.mark.parametrize("file", ["grants.sql", "job.yaml", "migrate.env", "migrate.sh"])
-def test_the_migrate_job_has_another_name_whenever_it_changes(file: str, tmp_path: Path) -> None:
-    changed = copy_of_the_stack(tmp_path) / "base/migrate" / file
-    changed.write_text(changed.read_text() + ("CHANGED=1\n" if file == "migrate.env" else "# changed\n"))
-    assert migrate_job(tmp_path) != migrate_job(ROOT)
-
-
-def test_the_migrate_job_has_another_name_with_another_image(tmp_path: Path) -> None:
-    overlay = copy_of_the_stack(tmp_path) / "overlays/prod"
-    before = migrate_job(overlay)
-    changed = tmp_path / "overlays/changed"
-    overlay.rename(changed)
-    file = changed / "kustomization.yaml"
-    file.write_text(re.sub(r"(kube-airflow/airflow, newTag:) \S+}", r"\1 3.3.9}", file.read_text()))
-    assert migrate_job(changed) != before
-    assert {each["containers"][0]["image"] for each in tiers(build(changed)).values()} >= {"kube-airflow/airflow:3.3.9"}
-
-
-def test_the_migrate_job_keeps_its_name_otherwise(tmp_path: Path) -> None:
-    changed = copy_of_the_stack(tmp_path) / "base/config/airflow.env"
-    changed.write_text(changed.read_text() + "CHANGED=1\n")
-    assert migrate_job(tmp_path) == migrate_job(ROOT)
-
-
 def settings(file: str) -> dict[str, str]:
     """Return the variables of a file in base/."""
     lines = (ROOT / "base" / file).read_text().splitlines()
@@ -111,8 +80,6 @@ def test_what_is_said_twice_is_said_alike() -> None:
     migrate = settings("migrate/migrate.env")
     assert migrate["AUTH_MANAGER"] == settings("config/airflow.env")["AIRFLOW__CORE__AUTH_MANAGER"]
     assert migrate["POSTGRES_HOST"] == settings("config/hosts.env")["POSTGRES_HOST"]
-    images = {each["containers"][0]["image"] for found, each in tiers(build(ROOT)).items() if found == "migrate"}
-    assert images == {migrate["IMAGE"]}
 
 
 def test_rabbitmq_knows_its_limit() -> None:

@@ -1,4 +1,4 @@
-"""Custom objects are checked as strictly as Kubernetes' own."""
+"""Custom objects are checked as strictly as Kubernetes' own objects."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hack.addons.crds import provide, source_of
-from hack.node.errors import NodeError
+from hack.lab.addons.crds import provide, source_of
+from hack.lab.node.errors import NodeError
 from tests.manifests import crds
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where DAGs come from, when no sidecar brings them: baked in, by Airflow's Git bundle, or on one volume."""
+"""The sources of DAGs without a sidecar: in the image, by Airflow's Git bundle, or on one volume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/operate.md tells people to write into an overlay does what is said there."""
+"""The changes that docs/operate.md describes for an overlay have the described effect."""
 
 from __future__ import annotations
 

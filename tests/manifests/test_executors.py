@@ -1,4 +1,4 @@
-"""Executors without Celery: what is gone, what a task's pod is, and which revision it begins with."""
+"""Executors without Celery: the removed objects, the pod of a task, and the revision that it starts with."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_no_component_starts_workers_for_kubernetes(other: str, tmp_path: Path) 
         assert worker["spec"]["replicas"] == 0, order
 
 
-def mutated(objects: tuple[Object, ...], version: str | None, **labels: str) -> Any:  # noqa: ANN401 - the client has no types
+def mutated(objects: tuple[Object, ...], version: str | None, **labels: str) -> Any:
     """Return gitsync's container after Airflow's hook, called as the executor does."""
     hook = runpy.run_path(str(KUBERNETES / "airflow_local_settings.py"))["pod_mutation_hook"]
     pod = task_pod(objects)

@@ -1,4 +1,4 @@
-"""What hack/from-helm writes is built."""
+"""Kustomize builds the overlays that `from-helm` writes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hack.helm.__main__ import translate
-from hack.helm.overlay import Overlay
+from hack.operate.helm.overlay import Overlay
+from hack.operate.helm.translate import translate
 from tests.manifests.stack import ROOT, build, environment, names, of_kind, tier, tiers
 from tests.unit.test_from_helm import COMMUNITY, OFFICIAL
 

@@ -1,4 +1,4 @@
-"""What Argo CD and Flux are told, and that they build what kubectl builds."""
+"""The objects for Argo CD and Flux, and that both tools build the same as kubectl."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hack.addons import modules
-from hack.addons.crds import source
-from hack.node.build import build_modules, programs_of
-from hack.node.plan import cache_folder
+from hack.lab.addons import modules
+from hack.lab.addons.crds import source
+from hack.lab.node.build import build_modules, programs_of
+from hack.lab.node.plan import cache_folder
 from tests.manifests import crds
 from tests.manifests.stack import GITOPS, OVERLAYS, ROOT, Object, build, names, of_kind, rendered
 from tests.manifests.test_build import unknown_fields
@@ -22,7 +22,7 @@ from tests.manifests.test_components import COMPONENTS, overlay_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hack.node.build import Module
+    from hack.lab.node.build import Module
 
 
 @pytest.fixture(scope="session", params=[pytest.param(tool, id=tool) for tool in GITOPS])
@@ -111,8 +111,8 @@ def test_the_tools_build_what_kubectl_builds(what: str, kustomize: Path) -> None
         assert done.stdout == rendered(directory)
 
 
-def test_the_external_secrets_are_those_that_hack_secrets_makes(tmp_path: Path) -> None:
-    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+def test_the_external_secrets_are_those_that_an_operator_makes(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "hack/kube-airflow", "secrets", "--overlay", "prod", "--output", tmp_path], check=True)
     objects = build(ROOT / "examples" / "gitops" / "external-secrets")
     assert not [problem for each in objects for problem in crds.problems(each)]
     made = {file.stem for file in tmp_path.iterdir()}
@@ -122,7 +122,7 @@ def test_the_external_secrets_are_those_that_hack_secrets_makes(tmp_path: Path) 
 
 
 def test_the_sops_sample_has_every_secret_and_nothing_in_plain_text(tmp_path: Path) -> None:
-    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+    subprocess.run([ROOT / "hack/kube-airflow", "secrets", "--overlay", "prod", "--output", tmp_path], check=True)
     sample = ROOT / "examples" / "gitops" / "sops" / "prod"
     assert {file.name for file in sample.iterdir()} == {file.name for file in tmp_path.iterdir()}
     for file in sample.iterdir():
@@ -132,7 +132,7 @@ def test_the_sops_sample_has_every_secret_and_nothing_in_plain_text(tmp_path: Pa
 
 
 def test_the_sealed_sample_has_every_secret_and_lets_them_stay(tmp_path: Path) -> None:
-    subprocess.run([ROOT / "hack" / "secrets", "--prefix", "prod-", "--output", tmp_path], check=True)
+    subprocess.run([ROOT / "hack/kube-airflow", "secrets", "--overlay", "prod", "--output", tmp_path], check=True)
     sample = ROOT / "examples" / "gitops" / "sealed-secrets"
     assert {file.name for file in sample.iterdir()} == {file.name for file in tmp_path.iterdir()}
     for file in sample.iterdir():

@@ -1,4 +1,4 @@
-"""Where logs are kept, and which of them go."""
+"""The places of logs, and the logs that are removed."""
 
 from __future__ import annotations
 

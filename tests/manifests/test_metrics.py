@@ -1,4 +1,4 @@
-"""The component metrics: what is scraped, what the rules and the dashboard ask for, and when alerts fire."""
+"""The component metrics: the scraped pods, the metrics in rules and dashboard, and the time of alerts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from gitsync import metrics as gitsync_metrics
-from hack.node.prerequisites import install_missing
+from hack.lab.node.prerequisites import install_missing
 from tests.manifests import crds
 from tests.manifests.stack import ROOT, build, name, of_kind, selects, tiers
 from tests.manifests.test_components import overlay_of
@@ -53,7 +53,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> tuple[Object, ...]:
     return build(overlay_of(("metrics",), tmp_path_factory.mktemp("metrics")))
 
 
-def rules() -> Any:  # noqa: ANN401 - whatever YAML holds
+def rules() -> Any:
     return yaml.safe_load((COMPONENT / "prometheusrule.yaml").read_text())["spec"]
 
 
@@ -95,6 +95,12 @@ def test_airflow_sends_to_the_service_of_its_own_instance(objects: tuple[Object,
     assert port["port"] in listening
 
 
+def test_each_of_ours_is_counted_somewhere() -> None:
+    code = "".join(file.read_text() for file in (ROOT / "gitsync").rglob("*.py"))
+    ours = {name for name, each in vars(gitsync_metrics).items() if isinstance(each, MetricWrapperBase)}
+    assert {name for name in ours if f"metrics.{name}." not in code} == set()
+
+
 @pytest.mark.parametrize("alert", alerts())
 def test_an_alert_asks_for_what_is_exposed_and_says_what_to_do(alert: str) -> None:
     rule = alerts()[alert]
@@ -120,7 +126,7 @@ def promtool() -> str:
     return "promtool"
 
 
-def case(name: str, series: dict[str, str], firing: list[str]) -> Any:  # noqa: ANN401 - what promtool reads
+def case(name: str, series: dict[str, str], firing: list[str]) -> Any:
     """Return one of promtool's tests: these series, and the alerts that fire at the end of two hours."""
     labels = 'namespace="a",kube_airflow_instance="i"'
     samples = [{"labels": f'{{alertname="{each}"}}', "value": 1} for each in firing]

@@ -1,4 +1,4 @@
-"""The policies of the component network-policy against the flows that were observed, in both directions."""
+"""The policies of the component network-policy, compared in both directions with the observed flows."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""hack/new-instance: what it writes builds under its own name, and what could not run is refused with one line."""
+"""`new-instance`: its overlays build under their own name, and an impossible name is refused in one line."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.stack.new_instance import LONGEST, Failure, namespace_of, write
-from tests.manifests.stack import Object, build, copy_of_the_stack, name, of_kind, strings
+from hack.operate.errors import Failure
+from hack.operate.new_instance import LONGEST, tell_gitops, write
+from tests.manifests.stack import ROOT, Object, build, copy_of_the_stack, name, of_kind, strings
 from tests.manifests.test_components import COMPONENTS, overlay_of
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ NAME_LIMITS = {
     "Service": 63,
     "StatefulSet": 63 - len("-0123456789"),  # the label with its revision
     "Deployment": 63 - len("-0123456789-01234"),  # the host name of its pods
-    "Job": 63 - len("-01234"),
     "CronJob": 63 - len("-0123456789-01234"),
 }
 
@@ -32,7 +33,7 @@ def overlays(tmp_path: Path) -> Path:
 def identities(objects: Iterable[Object], prefix: str) -> list[str]:
     """Return kinds and names without the prefix, and without the hash of what a file says."""
     named = sorted(f"{each['kind']} {name(each).removeprefix(prefix)}" for each in objects)
-    return [re.sub(r"^(ConfigMap .*|Job migrate)-[a-z0-9]{10}$", r"\1", each) for each in named]
+    return [re.sub(r"^(ConfigMap .*)-[a-z0-9]{10}$", r"\1", each) for each in named]
 
 
 @pytest.mark.parametrize("template", ["dev", "prod"])
@@ -46,9 +47,24 @@ def test_it_builds_under_its_own_name(overlays: Path, template: str) -> None:
     assert not (written / "kustomization.yaml").read_text().count(f"{template}-")
 
 
+@pytest.mark.parametrize("template", ["dev", "prod"])
+def test_argo_cd_and_flux_are_told_what_they_know_of_the_template(overlays: Path, template: str) -> None:
+    def known(overlays: Path, instance: str) -> list[Object]:
+        built = (*build(overlays / "argocd"), *build(overlays / "flux"))
+        names = {f"airflow-{instance}", f"airflow-{instance}-secrets"}
+        text = [json.dumps(each, sort_keys=True) for each in built if name(each) in names]
+        return [json.loads(re.sub(rf"(airflow-|/){instance}(?=[\"-])", r"\1X", each)) for each in text]
+
+    tell_gitops(overlays, "team-a", template)
+    expected = known(ROOT / "overlays", template)
+    assert known(overlays, template) == expected
+    assert known(overlays, "team-a") == expected
+    assert [each["kind"] for each in expected].count("Kustomization") == 2
+    assert len(expected) == 3
+
+
 def test_it_can_have_a_namespace_of_its_own(overlays: Path) -> None:
     written = write(overlays, "team-a", "prod", "data")
-    assert namespace_of(written) == "data"
     assert {each["metadata"]["namespace"] for each in build(written)} == {"data"}
 
 

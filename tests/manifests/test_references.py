@@ -1,4 +1,4 @@
-"""Every name leads to something in the same build, under a prefix that nothing in it can know."""
+"""Every name refers to an object of the same build, under a prefix that the base cannot know."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.manifests.stack import (
     build,
     containers,
     environment,
+    hosts,
     name,
     names,
     of_kind,
@@ -64,7 +65,7 @@ def test_every_config_map_is_read(prefixed: tuple[Object, ...]) -> None:
 
 
 def test_secrets_are_those_that_hack_secrets_makes(prefixed: tuple[Object, ...], prefix: str, tmp_path: Path) -> None:
-    command = [str(ROOT / "hack/secrets"), "--prefix", prefix, "--dev", "--output", str(tmp_path)]
+    command = [str(ROOT / "hack/kube-airflow"), "secrets", "--prefix", prefix, "--dev", "--output", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     made = {path.stem: json.loads(path.read_text())["stringData"].keys() for path in tmp_path.iterdir()}
     for pod in tiers(prefixed).values():
@@ -81,8 +82,7 @@ def variables_from_secrets(pod: Object) -> list[Object]:
 
 def test_hosts_are_services(prefixed: tuple[Object, ...]) -> None:
     for found in of_kind(prefixed, "ConfigMap"):
-        hosts = {value for key, value in found.get("data", {}).items() if key.endswith("_HOST")}
-        assert hosts <= names(prefixed, "Service")
+        assert hosts(found) <= names(prefixed, "Service")
 
 
 def test_no_url_contains_a_host_of_ours(prefixed: tuple[Object, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The component that lets gitsync restart Airflow's pods grants that, and no more."""
+"""The component gitsync-restart grants the right to restart Airflow's pods, and no other."""
 
 from __future__ import annotations
 

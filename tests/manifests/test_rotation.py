@@ -1,25 +1,26 @@
-"""Which pods hack.rotate replaces after a secret has changed: those that read it once, in every overlay."""
+"""The pods that `rotate` replaces after a change of a secret: those that read it only at their start."""
 
 from __future__ import annotations
 
 import pytest
 
-from hack.rotate.__main__ import ALL, fresh
-from hack.rotate.instance import Failure, keys_of
-from hack.stack.refusals import Refusals, refusal
+from hack.operate.errors import Failure
+from hack.operate.refusals import Refusals, refusal
+from hack.operate.rotate.readers import keys_of
+from hack.operate.rotate.verb import ALL, fresh
 from tests.manifests.stack import OVERLAYS, ROOT, build, tiers
 
 METADATA = {"api-server", "dag-processor", "scheduler", "triggerer"}
 READERS: dict[str, set[str]] = {
     "postgres/postgres-password": set(),
-    "postgres/airflow-password": METADATA,
+    "postgres/airflow-password": {*METADATA, "migrate"},
     "postgres/celery-password": {"scheduler", "worker"},
     "postgres/gitsync-password": set(),
     "rabbitmq/password": {"flower", "scheduler", "worker"},
     "airflow/fernet-key": METADATA,
     "airflow/api-secret-key": {"api-server", "triggerer", "worker"},
     "airflow/jwt-secret": {"api-server", "scheduler"},
-    "airflow/admin-password": set(),
+    "airflow/admin-password": {"migrate"},
     "flower/basic-auth": {"flower"},
     "gitsync/member": set(),
     "gitsync/operator": set(),
@@ -31,7 +32,7 @@ READERS: dict[str, set[str]] = {
 def test_who_is_replaced(overlay: str, path: str) -> None:
     name, _slash, key = path.partition("/")
     pods = tiers(build(ROOT / "overlays" / overlay))
-    readers = {tier for tier, pod in pods.items() if tier != "migrate" and (f"{overlay}-{name}", key) in keys_of(pod)}
+    readers = {tier for tier, pod in pods.items() if (f"{overlay}-{name}", key) in keys_of(pod)}
     assert readers == READERS[path]
 
 

@@ -1,4 +1,4 @@
-"""More workers: a second set of them, and what decides how many there are."""
+"""More workers: a second set of workers, and the components that set the number of workers."""
 
 from __future__ import annotations
 

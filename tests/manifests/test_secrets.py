@@ -1,4 +1,4 @@
-"""hack/secrets makes what is missing, once, and never changes what exists."""
+"""`secrets` makes missing Secrets, and never changes existing values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 AWKWARD = """a"b'c/d\\e@:#%? $x$(HOME)"""
 KUBECTL = """#!/usr/bin/env python3
-# Keeps Secrets as files: what hack/secrets asks of kubectl, and no more.
+# Keeps Secrets as files: what `secrets` asks of kubectl, and no more.
 import base64, json, os, pathlib, sys
 store = pathlib.Path(os.environ["STORE"])
 words = sys.argv[1:]
+if words[:2] == ["get", "--raw=/version"]:
+    sys.exit()
 assert words[:2] == ["--namespace", "airflow"], words
 verb = words[2]
 if verb == "get":
@@ -32,13 +34,14 @@ else:
     file = store / name
     assert file.exists() == (verb == "patch"), words
     data = json.loads(file.read_text())["data"] if verb == "patch" else {}
-    data |= {key: base64.b64encode(value.encode()).decode() for key, value in given["stringData"].items()}
+    data |= {key: base64.b64encode(value.encode()).decode() for key, value in given.get("stringData", {}).items()}
+    data |= given.get("data", {})
     file.write_text(json.dumps({"data": data}))
 """
 
 
 def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [str(ROOT / "hack/secrets"), *arguments]
+    command = [str(ROOT / "hack/kube-airflow"), "secrets", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
@@ -47,9 +50,9 @@ def contents(directory: Path) -> dict[str, str]:
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
-    assert run("--output", str(tmp_path), "--dev").returncode == 0
+    assert run("--prefix", "", "--output", str(tmp_path), "--dev").returncode == 0
     before = contents(tmp_path)
-    again = run("--output", str(tmp_path), "--dev")
+    again = run("--prefix", "", "--output", str(tmp_path), "--dev")
     assert (again.returncode, again.stdout) == (0, "")
     assert contents(tmp_path) == before
 
@@ -62,7 +65,7 @@ def test_files_are_private_and_nothing_is_said_of_their_content(tmp_path: Path) 
 
 
 def test_without_dev_there_is_nothing_of_the_git_server(tmp_path: Path) -> None:
-    run("--output", str(tmp_path))
+    run("--prefix", "", "--output", str(tmp_path))
     assert contents(tmp_path).keys() == {
         f"{name}.yaml" for name in ("airflow", "flower", "gitsync", "postgres", "rabbitmq")
     }
@@ -71,7 +74,7 @@ def test_without_dev_there_is_nothing_of_the_git_server(tmp_path: Path) -> None:
 def test_two_runs_elsewhere_share_no_value(tmp_path: Path) -> None:
     values = []
     for place in ("one", "two"):
-        run("--output", str(tmp_path / place))
+        run("--prefix", "", "--output", str(tmp_path / place))
         for path in (tmp_path / place).iterdir():
             values += json.loads(path.read_text())["stringData"].values()
     assert len(values) == len(set(values))
@@ -79,14 +82,14 @@ def test_two_runs_elsewhere_share_no_value(tmp_path: Path) -> None:
 
 
 def test_the_keys_are_of_the_kind_that_airflow_wants(tmp_path: Path) -> None:
-    run("--output", str(tmp_path))
+    run("--prefix", "", "--output", str(tmp_path))
     airflow = json.loads((tmp_path / "airflow.yaml").read_text())["stringData"]
     assert len(base64.urlsafe_b64decode(airflow["fernet-key"])) == 32
     assert len(airflow["jwt-secret"]) >= 64
 
 
 def test_given_values_are_kept_whatever_characters_they_have(tmp_path: Path) -> None:
-    run("--output", str(tmp_path), "--dev", "--value", f"git-server/password={AWKWARD}=")
+    run("--prefix", "", "--output", str(tmp_path), "--dev", "--value", f"git-server/password={AWKWARD}=")
     for name in ("git-server", "gitsync-repository"):
         assert json.loads((tmp_path / f"{name}.yaml").read_text())["stringData"] == {"password": f"{AWKWARD}="}
 
@@ -100,9 +103,9 @@ def test_given_values_are_kept_whatever_characters_they_have(tmp_path: Path) -> 
     ],
 )
 def test_a_wrong_value_is_named(value: str, said: str, tmp_path: Path) -> None:
-    done = run("--output", str(tmp_path), "--value", value)
+    done = run("--prefix", "", "--output", str(tmp_path), "--value", value)
     assert done.returncode == 1
-    assert done.stderr.startswith("hack/secrets: ")
+    assert done.stderr.startswith("hack/kube-airflow secrets: ")
     assert said in done.stderr
     assert not contents(tmp_path)
 

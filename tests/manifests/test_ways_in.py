@@ -1,4 +1,4 @@
-"""The components ingress and gateway: what a browser asks arrives at what answers to that path."""
+"""The components ingress and gateway: a request reaches the server that handles its path."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.manifests.test_components import overlay_of
 from tests.manifests.test_databases import RULES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.manifests.stack import Object
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -77,3 +79,15 @@ def test_probes_and_pods_ask_by_that_path(objects: tuple[Object, ...]) -> None:
         found = environment(objects, pods[tier]["containers"][0])
         assert found["API_SERVER_PATH"] == path, tier
         assert "$(API_SERVER_PATH)/execution/" in found["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"], tier
+
+
+@pytest.mark.parametrize(
+    "order", [("ingress", "gateway", "../without/flower"), ("../without/flower", "gateway", "ingress")]
+)
+def test_without_flower_its_path_leads_to_airflow(order: tuple[str, ...], tmp_path: Path) -> None:
+    objects = build(overlay_of(order, tmp_path))
+    assert not [each for each in objects if name(each).startswith("qq-9-flower") and each["kind"] != "NetworkPolicy"]
+    ways = ways_in(objects)
+    assert len(ways) == 2
+    for _host, paths in ways:
+        assert paths["/airflow/flower"] == paths["/airflow"]

@@ -1,4 +1,4 @@
-"""Real Git repositories in temporary directories."""
+"""Fixtures for several modules: real Git repositories, trees, notices and facts, in temporary directories."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pytest
 
 from gitsync.git.clone import Clone
 from gitsync.git.mirror import Mirror
+from gitsync.impact.cache import FactCache
 from gitsync.trees.store import Store
 from tests.ports import free_port
-from tests.unit.cluster import Cluster, started
-from tests.unit.servers import serving
-from tests.unit.standalone import Standalone, standalone
+from tests.unit.notices import Receiver
+from tests.unit.services import service, serving
+from tests.unit.trees import NEW, OLD, Library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,17 +59,14 @@ def store(tmp_path: Path) -> Store:
 def upstream(tmp_path: Path) -> Iterator[Upstream]:
     path = tmp_path / "upstream"
     with git.Repo.init(path, initial_branch="main") as repo:
+        # Whoever runs the tests may have told Git no name.
+        repo.git.update_environment(GIT_COMMITTER_NAME=AUTHOR.name, GIT_COMMITTER_EMAIL=AUTHOR.email)
         yield Upstream(repo, path)
 
 
 @pytest.fixture
-def gitsync(upstream: Upstream, tmp_path: Path) -> Iterator[Standalone]:
-    yield from standalone(tmp_path, upstream.path)
-
-
-@pytest.fixture
 def make_mirror(tmp_path: Path) -> MakeMirror:
-    def make(name: str = "mirror", **options: Any) -> Mirror:  # noqa: ANN401
+    def make(name: str = "mirror", **options: Any) -> Mirror:
         mirror = Mirror(tmp_path / f"{name}.git", clone=Clone(**options))
         mirror.prepare()
         return mirror
@@ -103,6 +101,21 @@ def daemon(upstream: Upstream, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with started(tmp_path) as cluster:
-        yield cluster
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    with service(receiver) as receiver.url:
+        yield receiver
+
+
+@pytest.fixture
+def library() -> Library:
+    """OLD and NEW: one DAG file and its helper change, another DAG file and a data file do not."""
+    library = Library()
+    library.add(OLD, changed_py="one", same_py="same", gone__only_py="gone", data__file="data", lib__helper_py="one")
+    library.add(NEW, changed_py="two", same_py="same", added__only_py="new", data__file="data", lib__helper_py="two")
+    return library
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FactCache:
+    return FactCache(tmp_path / "facts")

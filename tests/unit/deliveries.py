@@ -1,4 +1,4 @@
-"""Webhooks as Git hosts send them: shapes from their documentation, reduced to some of the fields."""
+"""Webhooks as Git hosts send them, from their documentation, with some of the fields."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from gitsync.webhooks.host import Push
+from gitsync.webhooks.hosts import HOSTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OLD, NEW, NONE = "a" * 40, "b" * 40, "0" * 40
+MAIN, TAG = "refs/heads/main", "refs/tags/v1"
 SECRET = b"a secret"
 SIGNING_TOKEN = b"whsec_" + b64encode(b"32 bytes that nobody else knows.")
 
@@ -24,14 +30,12 @@ class Delivery:
 
     def named(self, name: str) -> Delivery:
         """Another delivery of the same."""
-        changed = {header: name for header in self.headers if header in _NAMES}
+        known = {header for host in HOSTS for header in host.deliveries}
+        changed = {header: name for header in self.headers if header.lower() in known}
         return replace(self, headers={**self.headers, **changed})
 
     def lower(self) -> dict[str, str]:
         return {name.lower(): value for name, value in self.headers.items()}
-
-
-_NAMES = {"X-GitHub-Delivery", "X-Gitea-Delivery", "X-Gitlab-Event-UUID", "X-Request-UUID", "X-Request-Id"}
 
 
 def digest(body: bytes, secret: bytes = SECRET) -> str:
@@ -42,7 +46,7 @@ def encoded(payload: object) -> bytes:
     return json.dumps(payload).encode()
 
 
-def github(ref: str = "refs/heads/main", after: str = NEW, event: str = "push", **payload: Any) -> Delivery:  # noqa: ANN401
+def github(ref: str = "refs/heads/main", after: str = NEW, event: str = "push", **payload: Any) -> Delivery:
     repository = {"id": 1, "full_name": "team/dags", "private": True, "default_branch": "main"}
     document = {"ref": ref, "before": OLD, "after": after, "repository": repository, "commits": [], **payload}
     body = encoded(document)
@@ -107,6 +111,42 @@ def gitea(ref: str = "refs/heads/main", after: str = NEW) -> Delivery:
     )
 
 
+def gogs() -> Delivery:
+    body = github().body
+    return Delivery(
+        {
+            "Content-Type": "application/json",
+            "X-Gogs-Event": "push",
+            "X-Gogs-Delivery": "f6266f16-1bf3-46a5-9ea4-602e06ead473",
+            "X-Gogs-Signature": digest(body),
+        },
+        body,
+    )
+
+
+def login(name: str, password: bytes = SECRET) -> dict[str, str]:
+    given = b64encode(name.encode() + b":" + password).decode()
+    return {"Content-Type": "application/json", "Authorization": f"Basic {given}"}
+
+
+def azure_devops(new: str = NEW, event: str = "git.push") -> Delivery:
+    repository = {"id": "278d5cd2", "name": "dags", "project": {"name": "team"}, "defaultBranch": "refs/heads/main"}
+    updates = [{"name": MAIN, "oldObjectId": OLD, "newObjectId": new}]
+    resource = {"commits": [], "refUpdates": updates, "repository": repository, "pushId": 14}
+    payload = {"id": "03c164c2", "notificationId": 3, "eventType": event, "publisherId": "tfs", "resource": resource}
+    return Delivery(login("azure-devops"), encoded(payload))
+
+
+def codecommit(event: str = "referenceUpdated", **more: Any) -> Delivery:
+    detail = {
+        "event": event, "repositoryName": "dags", "repositoryId": "12345678", "referenceType": "branch",
+        "referenceName": "main", "referenceFullName": MAIN, "commitId": NEW, "oldCommitId": OLD,
+    }  # fmt: skip
+    kind = "CodeCommit Repository State Change"
+    payload = {"version": "0", "id": "01234567", "detail-type": kind, "source": "aws.codecommit", "detail": detail}
+    return Delivery(login("codecommit"), encoded({**payload, **more}))
+
+
 def forgejo() -> Delivery:
     body = github().body
     return Delivery(
@@ -158,3 +198,21 @@ def data_center(event: str = "repo:refs_changed") -> Delivery:
         },
         body,
     )
+
+
+PUSHES = {
+    "github": (github(), Push("team/dags", {MAIN: NEW}, "main", provider="github")),
+    "gitlab": (gitlab(), Push("team/dags", {MAIN: NEW}, "main", provider="gitlab")),
+    "gitlab-signed": (gitlab_signed(), Push("team/dags", {MAIN: NEW}, "main", provider="gitlab")),
+    "gitea": (gitea(), Push("team/dags", {MAIN: NEW}, "main", provider="gitea")),
+    "forgejo": (forgejo(), Push("team/dags", {MAIN: NEW}, "main", provider="gitea")),
+    "gogs": (gogs(), Push("team/dags", {MAIN: NEW}, "main", provider="gogs")),
+    "azure-devops": (azure_devops(), Push("dags", {MAIN: NEW}, "main", provider="azure-devops")),
+    "codecommit": (codecommit(), Push("dags", {MAIN: NEW}, provider="codecommit")),
+    "bitbucket-cloud": (bitbucket(), Push("team/dags", {MAIN: NEW}, provider="bitbucket")),
+    "bitbucket-data-center": (data_center(), Push("TEAM/dags", {MAIN: NEW}, provider="bitbucket")),
+}
+"""Each host's push, and what it says. Every test of what all hosts have in common runs with each of them."""
+DELIVERIES = {name: delivery for name, (delivery, _said) in PUSHES.items()}
+EACH_HOST = [pytest.param(delivery, id=name) for name, delivery in DELIVERIES.items()]
+SECRETS = (b"an earlier secret", SECRET, SIGNING_TOKEN)

@@ -1,4 +1,4 @@
-"""Loads DAG files as Airflow does, and says which files that took. Run as a program; see `Loader`."""
+"""Loads DAG files as Airflow does, and lists the files that this reads. It runs as a program; see `Loader`."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def _loaded(folder: Path, dag: str) -> set[str]:
 
 
 def _as_airflow_does(path: str) -> None:
-    """Airflow 3.3.2, `PythonDagImporter._load_modules_from_file`."""
-    import importlib.machinery  # noqa: PLC0415
-    import importlib.util  # noqa: PLC0415
+    """Airflow 3.3, `PythonDagImporter._load_modules_from_file`."""
+    import importlib.machinery  # noqa: PLC0415 - only a child needs it
+    import importlib.util  # noqa: PLC0415 - as above
 
     loader = importlib.machinery.SourceFileLoader("unusual_prefix_0_dag", path)
     spec = importlib.util.spec_from_loader(loader.name, loader)

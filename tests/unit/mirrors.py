@@ -1,4 +1,4 @@
-"""What tests of mirrors share: git as a command, remotes, the text of a tree."""
+"""Helpers for tests of mirrors: git as a command, remotes, the text of a tree."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gitsync.git.remote import Remote
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gitsync.access.credentials import Credentials
     from gitsync.git.mirror import Mirror
     from tests.unit.conftest import Upstream
 
@@ -17,7 +18,7 @@ NOWHERE = Remote("file:///nowhere")
 
 
 class MakeMirror(Protocol):
-    def __call__(self, name: str = "mirror", **options: Any) -> Mirror:  # noqa: ANN401 - as Clone has them
+    def __call__(self, name: str = "mirror", **options: Any) -> Mirror:
         """A prepared mirror; ``options`` are those of Clone. The same ``name`` again is a restart."""
 
 
@@ -33,6 +34,11 @@ def commit(directory: Path) -> None:
 
 def at(upstream: Upstream) -> Remote:
     return Remote(f"file://{upstream.path}")
+
+
+def here(credentials: Credentials, url: str) -> Remote:
+    """``url`` as the source's own repository."""
+    return credentials.remote(url, main=url)
 
 
 def publish(mirror: Mirror, upstream: Upstream, url: str | None = None) -> str:

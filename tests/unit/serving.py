@@ -1,4 +1,4 @@
-"""The controller's HTTP side, served in this process, and requests to it."""
+"""Serves the controller's HTTP side in this process, and sends requests to it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Served:
             return False
 
 
-def serve(directory: Path, **surface: Any) -> Served:  # noqa: ANN401 - whatever a Surface has
+def serve(directory: Path, **surface: Any) -> Served:
     """A server for the source ``dags``, which follows ``main``; ``surface`` replaces parts of what it sees."""
     (directory / "member").write_text("member-token\n")
     (directory / "operator").write_text("operator-token\n")

@@ -1,10 +1,13 @@
-"""Revisions of a repository in memory, as dictionaries of contents."""
+"""Revisions of a repository in memory, as mappings of paths to contents."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+import io
+import zipfile
+from typing import TYPE_CHECKING
 
+from gitsync.airflow.entries import FILE, SYMLINK, Entry
 from gitsync.impact.side import Discovery
 from gitsync.impact.snapshot import Snapshot
 from gitsync.impact.touched import Touched, touched
@@ -16,12 +19,8 @@ if TYPE_CHECKING:
 
 Content = str | bytes
 DAG = "from airflow.sdk import DAG\n"
-
-
-class Entry(NamedTuple):
-    mode: str
-    blob: str
-    size: int
+OTHER = {"other.py": DAG}
+"""A DAG file that nothing is to touch."""
 
 
 class Link(str):
@@ -35,7 +34,7 @@ def snapshot(files: Mapping[str, Content], subdirectory: str = "") -> Snapshot:
     blobs = {hashlib.sha1(content, usedforsecurity=False).hexdigest(): content for content in contents.values()}
     entries = {
         path: Entry(
-            "120000" if isinstance(files[path], Link) else "100644",
+            SYMLINK if isinstance(files[path], Link) else FILE,
             hashlib.sha1(content, usedforsecurity=False).hexdigest(),
             len(content),
         )
@@ -60,3 +59,11 @@ def compare(
     new = {path: content for path, content in {**old, **changes}.items() if content is not None}
     trees = snapshot(old, subdirectory), snapshot(new, subdirectory)
     return touched(*trees, difference(*trees), cache, discovery or Discovery())
+
+
+def archive(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a person is told of a deferral: once, and the reason that lasts."""
+"""Announcements of a deferral: one for each, with the reason that lasts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY
 
 from gitsync.controller.announce import Announcer
 from gitsync.controller.record import Record
-from gitsync.decide import BlockingRun, Facts, Member, Policy, Scope, decide
 from gitsync.notify.notice import Kind, Notice
+from gitsync.rules.decide import BlockingRun, Facts, Member, Policy, Scope, decide
 
 if TYPE_CHECKING:
     import pytest

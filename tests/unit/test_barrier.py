@@ -1,4 +1,4 @@
-"""Which DAG files are still to be serialized after a flip: the rule without its database."""
+"""The rule of the barrier, without a database: the DAG files that are not serialized yet after a flip."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitsync.controller.barrier import Parsed, remaining
+from gitsync.metadata.barrier import Parsed, remaining
 
 SEEN = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 

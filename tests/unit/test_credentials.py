@@ -1,20 +1,21 @@
-"""Which access is for which address, and what is not accepted as configuration."""
+"""The credentials for an address, and keys of Git's configuration that are refused."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
+from gitsync.access.askpass import Askpass
+from gitsync.access.credentials import Credentials
+from gitsync.access.github_app import GitHubApp
+from gitsync.access.login import UrlAccess
 from gitsync.errors import RemoteError
-from gitsync.git.access import UrlAccess
 from gitsync.git.address import Address
-from gitsync.git.askpass import Askpass
-from gitsync.git.credentials import Credentials
-from gitsync.git.github_app import GitHubApp
-from tests.unit.servers import here
+from tests.unit.mirrors import here
 
 HOME = "https://git.example.org/team/dags.git"
 
@@ -77,10 +78,15 @@ def test_a_password_in_the_sources_address_is_for_its_host() -> None:
     assert not credentials.remote("https://host/library", main="git@host:dags").env
 
 
-@pytest.mark.parametrize("url", ["git@host:team/dags.git", "ssh://git@host/team/dags", "ssh://host:22/team/x/../dags"])
+@pytest.mark.parametrize(
+    "url",
+    ["git@host:team/dags.git", "ssh://git@host/team/dags", "ssh://host:22/team/x/../dags", "git+ssh://git@host/team/dags",
+     "ssh+git://host/team/dags"],
+)  # fmt: skip
 def test_keys_by_address_however_it_is_written(url: str, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        (tmp_path / name).write_text("key")
+        (tmp_path / name).write_text("-----BEGIN PRIVATE KEY-----\n")
+        (tmp_path / name).chmod(0o400)
     team = UrlAccess(url="git@host:team", ssh_key_files=(tmp_path / "two",))
     command = here(Credentials(ssh_key_files=(tmp_path / "one",), urls=(team,)), url).env["GIT_SSH_COMMAND"]
     assert f"{tmp_path}/two" in command
@@ -116,7 +122,7 @@ def test_user_names(credentials: Credentials, url: str, username: str) -> None:
     [
         "alias.fetch", "core.sshCommand", "core.fsmonitor", "core.hooksPath", "core.gitProxy", "credential.helper",
         "filter.x.smudge", "protocol.ext.allow", "include.path", "includeIf.gitdir:/.path", "remote.x.uploadpack",
-        "gc.autoDetach", "TRANSFER.fsckobjects", "safe.directory", "url.ext::.insteadOf", "nonsense",
+        "gc.autoDetach", "TRANSFER.fsckobjects", "url.ext::.insteadOf", "nonsense",
     ],
 )  # fmt: skip
 def test_configuration_that_starts_programs_is_refused_by_name(key: str) -> None:
@@ -142,7 +148,7 @@ def test_configuration_that_is_accepted(key: str) -> None:
         pytest.param(GitHubApp, {"installation_id": 1, "client_id": "x"}, "private_key_file", id="app-without-key"),
     ],
 )
-def test_options_that_cannot_be_meant(make: Any, options: dict[str, Any], cure: str) -> None:  # noqa: ANN401
+def test_options_that_cannot_be_meant(make: Any, options: dict[str, Any], cure: str) -> None:
     with pytest.raises(ValueError, match=cure):
         make(**options)
 
@@ -170,3 +176,49 @@ def test_no_secret_is_shown_by_accident() -> None:
     assert "secret" not in repr(shown)
     remote = here(Credentials(password="secret", proxy="http://me:secret@proxy"), "https://me:secret@host/x")
     assert "secret" not in repr(remote)
+
+
+def test_harmless_keys_of_gits_configuration_have_no_effect_and_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    harmless = ("user.name", "init.defaultBranch", "safe.directory", "protocol.file.allow", "core.autocrlf",
+                "submodule.fetchJobs", "gc.pruneExpire", "advice.detachedHead")  # fmt: skip
+    credentials = Credentials(config={**dict.fromkeys(harmless, "x"), "protocol.version": "1"})
+    assert credentials.remote("https://host/x", main="https://host/x").config == {"protocol.version": "1"}
+    assert {record.key for record in caplog.records} == set(harmless)  # type: ignore[attr-defined] # an extra of the log
+
+
+@pytest.mark.parametrize(
+    "key", ["core.sshCommand", "credential.helper", "core.hooksPath", "url.x.pushInsteadOf", "core.fsmonitor",
+            "transfer.fsckObjects", "remote.origin.uploadpack"]
+)  # fmt: skip
+def test_keys_that_start_programs_or_undo_checks_are_refused_by_name(key: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(key)):
+        Credentials(config={key: "x"})
+
+
+def test_instead_of_changes_addresses_before_credentials_are_chosen(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret")
+    credentials = Credentials(
+        config={"url.https://host/.insteadOf": "git@host:", "url.https://other/.insteadOf": "git@host:team/"},
+        urls=(UrlAccess(url="https://host", username="u", password_file=password),),
+    )
+    remote = credentials.remote("git@host:lib", main="https://elsewhere/dags")
+    assert remote.url == "https://host/lib"
+    assert remote.env["GITSYNC_PASSWORD"] == "secret"
+    assert credentials.remote("git@host:team/lib", main="https://elsewhere/dags").url == "https://other/lib"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("ProxyJump", "-oProxyCommand=x"),
+        ("ProxyJump", "a b"),
+        ("ProxyJump", "a,$(x)"),
+        ("ProxyCommand", "x"),
+        ("Ciphers", "a b"),
+        ("MACs", "a\nx"),
+    ],
+)
+def test_ssh_options_that_start_programs_are_refused(option: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match=option[0]):
+        Credentials(ssh_options=dict([option]))

@@ -1,4 +1,4 @@
-"""Every rule on publishing, as a table."""
+"""The rules on publishing, as a table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from gitsync import decide as module
-from gitsync.decide import Action, AtDeadline, Backfills, BlockingRun, Facts, Impact, Member, Policy, Scope, decide
+from gitsync.rules import decide as module
+from gitsync.rules.decide import (
+    Action,
+    AtDeadline,
+    Backfills,
+    BlockingRun,
+    Condition,
+    Facts,
+    Impact,
+    Member,
+    Policy,
+    Scope,
+    decide,
+)
 
 OLD, NEW = "a" * 40, "b" * 40
 STAGED = Member("worker-0", current=OLD, staged=True, silent=False)
@@ -42,6 +54,9 @@ PIN = Policy(max_defer=60, at_deadline=AtDeadline.PIN)
         ),
         pytest.param(BUSY, {}, OFF, Action.PUBLISH_UNHELD, id="busy-but-lock-off"),
         # what stops every policy
+        pytest.param(CALM, {"interrupted": "half-way"}, AFFECTED, Action.DEFER, id="interrupted"),
+        pytest.param(CALM, {"interrupted": "half-way", "candidate": None}, OFF, Action.DEFER, id="interrupted-first"),
+        pytest.param(CALM, {"interrupted": "x", "ordered": "a"}, AFFECTED, Action.DEFER, id="interrupted-ordered"),
         pytest.param(CALM, {"obstacle": "no database"}, AFFECTED, Action.DEFER, id="database-unreachable"),
         pytest.param(CALM, {"members": (replace(STAGED, staged=False),)}, AFFECTED, Action.DEFER, id="unstaged"),
         pytest.param(CALM, {"members": (replace(STAGED, staged=False),)}, OFF, Action.DEFER, id="unstaged-lock-off"),
@@ -106,7 +121,7 @@ PIN = Policy(max_defer=60, at_deadline=AtDeadline.PIN)
     ],
 )  # fmt: skip
 def test_decide(facts: Facts, changes: dict[str, object], policy: Policy, expected: Action) -> None:
-    assert decide(replace(facts, **changes), policy).action is expected  # type: ignore[arg-type]
+    assert decide(replace(facts, **changes), policy).action is expected  # type: ignore[arg-type] # of any field
 
 
 @pytest.mark.parametrize(
@@ -117,7 +132,7 @@ def test_decide(facts: Facts, changes: dict[str, object], policy: Policy, expect
     ],
 )
 def test_a_pin_that_cannot_be_says_why(changes: dict[str, object], words: str) -> None:
-    run = replace(RUN, **changes)  # type: ignore[arg-type]
+    run = replace(RUN, **changes)  # type: ignore[arg-type] # of any field
     decision = decide(replace(BUSY, waited=60, runs=(run,)), PIN)
     assert words in decision.reason
     assert decision.blocking == (run,)
@@ -134,4 +149,17 @@ def test_the_decision_does_no_io() -> None:
     tree = ast.parse(Path(module.__file__).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert imported == {"__future__", "dataclasses", "enum", "fnmatch"}
+    assert imported == {"__future__", "dataclasses", "enum", "fnmatch", "typing"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "condition"),
+    [
+        pytest.param({"fenced": True, "silent": True, "error": "disk full"}, Condition.FENCED, id="fenced-first"),
+        pytest.param({"silent": True, "error": "disk full"}, Condition.SILENT, id="silence-before-an-old-error"),
+        pytest.param({"error": "disk full"}, Condition.FAILING, id="failing"),
+        pytest.param({}, Condition.REPORTING, id="reporting"),
+    ],
+)
+def test_a_members_condition_is_the_first_that_holds(changes: dict[str, object], condition: Condition) -> None:
+    assert replace(STAGED, **changes).condition is condition  # type: ignore[arg-type] # of any field

@@ -1,10 +1,10 @@
-"""What `make apply` shows before it asks."""
+"""The changes that `make apply` shows before it asks."""
 
 from __future__ import annotations
 
 import pytest
 
-from hack.stack.difference import counted, readable
+from hack.operate.difference import counted, readable
 
 
 def section(file: str, *lines: str) -> str:

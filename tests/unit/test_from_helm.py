@@ -1,4 +1,4 @@
-"""hack/from-helm: every value of a chart has a row, and what is given ends in the overlay or in a sentence."""
+"""`from-helm`: every value of a chart has a row, and each given value ends in the overlay or in a sentence."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from gitsync.settings import load
-from hack.helm import table, write
-from hack.helm.__main__ import report, translate
-from hack.helm.overlay import Overlay
+from hack.operate.helm import sources, table, write
+from hack.operate.helm.overlay import Overlay
+from hack.operate.helm.translate import report, translate
 
 BASE = Path(__file__).parents[2] / "base"
 COMPONENTS = {path.parent.name for path in BASE.glob("components/*/kustomization.yaml")}
@@ -155,7 +155,8 @@ def test_what_is_written_for_the_official_chart() -> None:
     assert {"external-postgres", "external-broker", "network-policy"} <= {*overlay.components}
     assert "redis" not in overlay.components  # what is external excludes it
     for sentence in (
-        "- madeUp.key: look it up", "SOME_TOKEN looks like a secret", "AIRFLOW__LOGGING__X is a template",
+        "- madeUp.key: the chart has no such value", "SOME_TOKEN looks like a secret",
+        "AIRFLOW__LOGGING__X is a template",
         "AIRFLOW__CORE__EXECUTOR is made by the stack itself", "- airflow/fernet-key", "redis is left out, because",
         "nginx.ingress.kubernetes.io/rewrite-target is left out", "further hosts go into the Ingress by hand: old.",
     ):  # fmt: skip
@@ -171,10 +172,10 @@ def test_what_is_written_for_the_community_chart() -> None:
     assert overlay.connections["variables.yaml"] == {"region": "eu", "api_token": "${secret:api_token}"}
     assert "workers.autoscaling.enabled, ingress.enabled, serviceMonitor.enabled: off there, and off here" in said
     assert "fields of the HorizontalPodAutoscaler: the component autoscaling-hpa is not chosen" in said
-    assert "fields of the Ingress: the component ingress is not chosen" in said
+    assert "ingress.web: the component ingress is not chosen" in said
     assert not overlay.operations
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("5s", 5), ("1m30s", 90), ("100ms", 0.1), (60, 60), ("1h", 3600)])
 def test_durations(text: object, seconds: float) -> None:
-    assert write.seconds(text) == pytest.approx(seconds)
+    assert sources.seconds(text) == pytest.approx(seconds)

@@ -1,4 +1,4 @@
-"""Whatever is configured, and whatever a repository holds: a good result, or an error that names the thing."""
+"""Any configuration and any repository gives a good result, or an error that names the fault."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from gitsync.airflow.policy import TreePolicy, objection
 from gitsync.errors import GitSyncError, SettingsError
-from gitsync.git.policy import TreePolicy, objection
 from gitsync.settings import load
 from tests.unit.mirrors import publish
 from tests.unit.test_hostile import Forger
@@ -45,7 +45,7 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dic
 QUICK = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
-def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:  # noqa: ANN401
+def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     """Where every value in ``value`` stands."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [at, *(path for key, item in items for path in paths(item, (*at, key)))]
@@ -57,7 +57,7 @@ def told(error: GitSyncError, *names: str) -> None:
     assert all(name in str(error) for name in names)
 
 
-def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:  # noqa: ANN401
+def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
     if not path:
         return by
     copy = dict(value) if isinstance(value, dict) else list(value)

@@ -1,4 +1,4 @@
-"""Fetching and writing trees, with real repositories; and what a person is told when it fails."""
+"""Fetching and writing trees with real repositories, and the messages of failures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitsync.access.credentials import Credentials
 from gitsync.errors import Refused, RemoteError, StoreError
 from gitsync.git.clone import Clone
 from gitsync.git.command import CommandFailed
-from gitsync.git.credentials import Credentials
 from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote, explained
 

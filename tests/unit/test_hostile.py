@@ -1,4 +1,4 @@
-"""What a hostile repository may try, made object by object: it is refused by name, or has no effect."""
+"""Attacks by a hostile repository, made object by object: each is refused by name, or has no effect."""
 
 from __future__ import annotations
 

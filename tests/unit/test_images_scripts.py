@@ -1,4 +1,4 @@
-"""The scripts of the Airflow image: connection strings from passwords, and what they say while they wait."""
+"""The scripts of Airflow's image: connection strings from passwords, and messages during the wait."""
 
 from __future__ import annotations
 
@@ -142,8 +142,8 @@ def test_probes_use_tls_to_the_broker_as_airflow_does(url: str, settings: dict[s
 @pytest.mark.parametrize(
     ("password", "environment", "named"),
     [
-        pytest.param(None, HOSTS, ["Secret 'postgres'", "Secret 'rabbitmq'", "hack/secrets"], id="no-secret"),
-        pytest.param("", HOSTS, ["airflow-password", "Secret 'postgres'", "hack/secrets"], id="empty"),
+        pytest.param(None, HOSTS, ["Secret 'postgres'", "Secret 'rabbitmq'", "kube-airflow secrets"], id="no-secret"),
+        pytest.param("", HOSTS, ["airflow-password", "Secret 'postgres'", "kube-airflow secrets"], id="empty"),
         pytest.param("\n", HOSTS, ["airflow-password", "empty"], id="only-a-line-break"),
         pytest.param("secret", {}, ["POSTGRES_HOST", "ConfigMap 'hosts'"], id="no-host"),
     ],

@@ -1,10 +1,12 @@
-"""Each module talks to one outside thing, and what stands in every pod stays small."""
+"""The floors of gitsync: imports point down, each library has one room, and modules and sidecars stay small."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,15 @@ import pytest
 import gitsync
 
 PACKAGE = Path(gitsync.__file__).parent
+ROOT = PACKAGE.parent
+FOLDERS = ("base", "docker", "gitsync", "hack", "tests")
+"""All that have Python modules."""
 OWNERS = {
     "aiohttp": {
         "server.access",
         "server.app",
         "server.bodies",
+        "server.connections",
         "server.forward",
         "server.health",
         "server.inbound",
@@ -24,20 +30,42 @@ OWNERS = {
         "server.operations",
         "server.revisions",
     },
-    "airflow": {"airflow", "gate.parse"},
-    "jwt": {"git.github_app"},
+    "airflow": {"airflow.bundle", "airflow.gate.parse"},
+    "jwt": {"access.github_app"},
     "kubernetes": {"controller.kube"},
     "pathspec": {"impact.patterns"},
     "prometheus_client": {"metrics", "standalone.exposition"},
-    "psycopg": {"controller.connection"},
+    "psycopg": {"metadata.connection"},
     "pydantic": {"settings"},
     "sqlite3": {"impact.cache"},
     "stamina": {"notify.notifier"},
-    "subprocess": {"gate.checkout", "git.command", "git.signatures", "notify.command"},
-    "tabulate": {"controller.status"},
+    "subprocess": {
+        "airflow.gate.checkout",
+        "airflow.gate.place",
+        "analysis.process",
+        "checks.signatures",
+        "git.command",
+        "notify.command",
+    },
+    "tabulate": {"operator.text", "replay.report"},
     "watchdog": {"controller.watch"},
-    "yaml": {"gate.check", "impact.rules", "settings"},
+    "yaml": {"airflow.gate.check", "impact.rules", "settings"},
 }
+
+FLOORS = (
+    {"errors", "reasons", "revision"},
+    {"airflow", "listener", "log", "metrics", "mounted", "protocol"},
+    {"git", "rules", "webhooks"},
+    {"access", "checks", "gate", "impact", "metadata", "trees"},
+    {"analysis", "member", "notify"},
+    {"replay", "settings", "standalone"},
+    {"controller", "operator"},
+    {"server"},
+    {"assembly"},
+    {"cli"},
+    {"__main__"},
+)
+"""From the ground up: each room, a folder or a module of the package, imports only what is below its own floor."""
 
 
 def name(module: Path) -> str:
@@ -56,6 +84,48 @@ def imported(module: Path) -> set[str]:
     return found
 
 
+def gitsync_imports(module: Path) -> set[str]:
+    """What a module imports of gitsync, also inside functions: ``gitsync.git.command``; names of a package as well."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "gitsync":
+            found |= {f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {each.name for each in node.names if each.name.partition(".")[0] == "gitsync"}
+    return found
+
+
+def room(module: str) -> str:
+    """``git`` of ``gitsync.git.command``."""
+    return module.split(".")[1]
+
+
+def test_imports_point_down() -> None:
+    floor = {each: number for number, rooms in enumerate(FLOORS) for each in rooms}
+    upward = {
+        f"{name(module)} imports {other}"
+        for module in PACKAGE.rglob("*.py")
+        if module.parent != PACKAGE or module.stem != "__init__"
+        for other in gitsync_imports(module) - {"gitsync.__version__"}
+        if room(other) != name(module).split(".")[0] and floor[room(other)] >= floor[name(module).split(".")[0]]
+    }
+    assert not upward
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert sorted(each for floor in FLOORS for each in floor) == sorted(rooms - {"__init__"})
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    modules = {f"gitsync.{name(module)}": module for module in PACKAGE.rglob("*.py") if module.stem != "__init__"}
+    graph = {
+        name: {other if other in modules else other.rpartition(".")[0] for other in gitsync_imports(module)}
+        for name, module in modules.items()
+    }
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the modules
+
+
 @pytest.mark.parametrize("package", OWNERS)
 def test_one_module_talks_to_each_outside_thing(package: str) -> None:
     users = {name(module) for module in PACKAGE.rglob("*.py") if package in imported(module)}
@@ -69,19 +139,36 @@ def test_what_runs_in_every_pod_loads_only_the_standard_library(command: str) ->
     assert not set(loaded.stdout.split()) & set(OWNERS) - {"subprocess"}
 
 
-AIRFLOW_SIDE = ["airflow.py", *(f"gate/{module}.py" for module in ("__main__", "check", "checkout", "children"))]
-AIRFLOW_SIDE += [
-    f"gate/{module}.py" for module in ("confine", "options", "parse", "report", "serve", "verdict", "work")
-]
-AIRFLOW_SIDE += ["git/entries.py", "git/policy.py"]
+AIRFLOW_SIDE = sorted((PACKAGE / "airflow").rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", AIRFLOW_SIDE)
-def test_airflows_image_needs_of_gitsync_only_the_bundle_and_the_gate(module: str) -> None:
+@pytest.mark.parametrize("module", AIRFLOW_SIDE, ids=name)
+def test_airflows_image_needs_one_folder_of_gitsync(module: Path) -> None:
     """The image has no other part of the package, so that a new controller does not replace workers."""
-    tree = ast.parse((PACKAGE / module).read_text())
-    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    allowed = set() if module == "airflow.py" else {f"gitsync.{other[:-3].replace('/', '.')}" for other in AIRFLOW_SIDE}
-    ours = {each for each in modules if each.startswith("gitsync")}
-    assert ours <= allowed | {"gitsync.gate"}
-    assert imported(PACKAGE / module) - {"airflow", "gitsync"} <= sys.stdlib_module_names | {"sqlalchemy", "yaml"}
+    ours = {each for each in gitsync_imports(module) if not each.startswith("gitsync.airflow")}
+    assert ours <= {"gitsync"}
+    assert imported(module) - {"airflow", "gitsync"} <= sys.stdlib_module_names | {"sqlalchemy", "yaml"}
+
+
+LINES = 300
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_module_is_too_long_to_be_read_at_once(folder: str) -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
+    assert lengths
+    assert not {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > LINES}
+
+
+EXCEPTION = re.compile(r"# (?:noqa(?:: (?P<rule>\w+))?|type: ignore(?:\[(?P<error>[\w-]+)\])?)(?P<reason>.*)$")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_exception_to_the_linters_says_which_and_why(folder: str) -> None:
+    lines = (
+        (f"{path.relative_to(ROOT)}:{number}", EXCEPTION.search(line))
+        for path in (ROOT / folder).rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+    )
+    found = ((place, match) for place, match in lines if match is not None)
+    assert not [place for place, match in found if not (match["rule"] or match["error"]) or len(match["reason"]) < 6]

@@ -1,4 +1,4 @@
-"""What the node reads from the machine: identities, control groups, mounts, versions."""
+"""The node's readings of the machine: identities, control groups, mounts, versions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.node import build, cgroups, health, images, leftovers, network, pods, prerequisites, processes, toolchain
-from hack.node.programs import Program
+from hack.lab.node import build, cgroups, health, images, leftovers, network, pods, prerequisites, processes, toolchain
+from hack.lab.node.__main__ import main
+from hack.lab.node.programs import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,22 @@ def test_control_groups_of_version_2_are_one() -> None:
     found = cgroups.parse_mounts(VERSION_2)
     assert found.unified
     assert [str(mount) for mount in found.mounts] == ["/sys/fs/cgroup"]
+
+
+@pytest.mark.parametrize(
+    ("offered", "handed_down"),
+    [
+        pytest.param("cpuset cpu io memory hugetlb pids rdma misc", "+cpu +cpuset +memory +pids +hugetlb", id="with"),
+        pytest.param("cpuset cpu io memory pids rdma misc", "+cpu +cpuset +memory +pids", id="without"),
+    ],
+)
+def test_huge_pages_are_handed_down_where_the_root_has_them(tmp_path: Path, offered: str, handed_down: str) -> None:
+    """The kubelet ends when its group lacks a controller that the root has, and needs no other."""
+    (tmp_path / "cgroup.controllers").write_text(f"{offered}\n")
+    group = tmp_path / "kube-airflow"
+    group.mkdir()
+    cgroups.delegate_controllers(group)
+    assert [(folder / "cgroup.subtree_control").read_text() for folder in (tmp_path, group)] == [handed_down] * 2
 
 
 def test_a_machine_without_control_groups_lacks_all_controllers() -> None:
@@ -192,3 +209,16 @@ def test_of_the_api_servers_checks_only_the_failing_are_told() -> None:
         health.failed_checks(r'("[+]ping ok\n[-]poststarthook/rbac failed: reason")') == "not yet: poststarthook/rbac"
     )
     assert health.failed_checks("connection refused") == "connection refused"
+
+
+@pytest.mark.parametrize(
+    ("command", "ends_with"),
+    [pytest.param(["which", "kubectl"], 0, id="which"), pytest.param(["status"], 1, id="status")],
+)
+def test_only_what_touches_the_node_needs_root(
+    command: list[str], ends_with: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr("sys.argv", ["node", *command])
+    assert main() == ends_with
+    assert ("needs root" in capsys.readouterr().err) == bool(ends_with)

@@ -1,4 +1,4 @@
-"""What follows from a node's name, and what runs on it: nothing here needs root or a cluster."""
+"""The plan and the programs of a node, from its name. Nothing here needs root or a cluster."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hack.node import certificates, cluster, configuration, programs
-from hack.node import plan as names
-from hack.node.errors import NodeError
+from hack.lab.node import certificates, cluster, configuration, programs
+from hack.lab.node import plan as names
+from hack.lab.node.errors import NodeError
 
 CACHE = Path("/cache")
 MODULES = ("kubernetes", "containerd", "cni", "etcd", "coredns")

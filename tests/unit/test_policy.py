@@ -1,4 +1,4 @@
-"""What a tree may look like; and that links are followed as a real file system follows them."""
+"""The policy on trees. It follows links as a real file system does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitsync.git.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
+from gitsync.airflow.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
+from gitsync.airflow.policy import TreePolicy, fault, objection
 from gitsync.git.mirror import Mirror
-from gitsync.git.policy import TreePolicy, fault, objection
 from gitsync.git.remote import Remote
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OUT, CIRCLE = "leads out of the tree", "leads in a circle"
 
 
-def judged(files: Mapping[str, str | int], **policy: Any) -> str | None:  # noqa: ANN401
+def judged(files: Mapping[str, str | int], **policy: Any) -> str | None:
     """``files``: sizes, or targets of symbolic links."""
     entries = {
         path: Entry(FILE, f"id of {path}", what) if isinstance(what, int) else Entry(SYMLINK, what, len(what))
@@ -66,9 +66,9 @@ def test_honest_trees(files: dict[str, str | int]) -> None:
         pytest.param({"a": "b", "b": "a"}, "a", CIRCLE, id="circle"),
         pytest.param({"a": "a/b"}, "a", CIRCLE, id="circle-that-grows"),
         pytest.param({"a": "./" * 1500}, "a", "too many directories", id="an-endless-walk"),
-        pytest.param({"a": ""}, "a", "no system", id="to-nothing"),
-        pytest.param({"a": "b\0c"}, "a", "no system", id="nul-in-a-target"),
-        pytest.param({"a": "b/" * 2048}, "a", "no system", id="a-target-too-long"),
+        pytest.param({"a": ""}, "a", "Linux cannot store", id="to-nothing"),
+        pytest.param({"a": "b\0c"}, "a", "Linux cannot store", id="nul-in-a-target"),
+        pytest.param({"a": "b/" * 2048}, "a", "Linux cannot store", id="a-target-too-long"),
     ],
 )
 def test_links_that_must_not_be_published(files: dict[str, str | int], named: str, why: str) -> None:
@@ -91,9 +91,9 @@ def test_links_that_must_not_be_published(files: dict[str, str | int], named: st
         pytest.param({"k/x.pem": 1}, {"refused_names": ("*.pem",)}, r"'k/x.pem' .*\*\.pem", id="file-name"),
         pytest.param({"a/.ssh/x": 1}, {"refused_names": (".ssh",)}, "'a/.ssh/x'", id="directory-name"),
         pytest.param({"a/b": 1}, {"refused_names": ("a/b",)}, "'a/b'", id="whole-path"),
-        pytest.param({"A/x": 1, "a/y": 1}, {}, "'A' and 'a' are one name", id="directories-by-case"),
-        pytest.param({"ß": 1, "SS": 1}, {}, "one name", id="case-beyond-ascii"),
-        pytest.param({"\u00e4": 1, "a\u0308": 1}, {}, "one name", id="composed-and-decomposed"),
+        pytest.param({"A/x": 1, "a/y": 1}, {}, "'A' and 'a' are the same name", id="directories-by-case"),
+        pytest.param({"ß": 1, "SS": 1}, {}, "the same name", id="case-beyond-ascii"),
+        pytest.param({"\u00e4": 1, "a\u0308": 1}, {}, "the same name", id="composed-and-decomposed"),
         pytest.param({"a\nb": 1}, {}, r"'a\\nb' has control characters", id="newline"),
         pytest.param({"a\x1b[31m": 1}, {}, "control characters", id="escape"),
         pytest.param({"a\x85": 1}, {}, "control characters", id="c1-control"),

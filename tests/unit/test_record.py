@@ -1,14 +1,14 @@
-"""What is published and ordered, kept as JSON; and how long things have waited."""
+"""The record as JSON, and the counts of waiting."""
 
 from __future__ import annotations
 
 import pytest
 
-from gitsync.controller.orders import Verb, ordered
 from gitsync.controller.patience import SAVED_EVERY, Patience
-from gitsync.controller.record import Orders, Phase, Record, Restart
-from gitsync.decide import BlockingRun
-from gitsync.errors import ClusterError, OrderRefused
+from gitsync.controller.record import Phase, Record, Restart
+from gitsync.errors import ClusterError
+from gitsync.rules.decide import BlockingRun
+from gitsync.rules.orders import Orders
 
 OLD, NEW = "a" * 40, "b" * 40
 
@@ -40,40 +40,6 @@ def test_a_publication_ends_the_wait_and_its_own_order() -> None:
 def test_an_order_for_another_revision_stays() -> None:
     record = Record(orders=Orders(publish=OLD, publish_by="ann")).following(NEW, Phase.FLIPPING)
     assert record.published("now").orders.publish == OLD
-
-
-@pytest.mark.parametrize(
-    ("verb", "argument", "expected"),
-    [
-        pytest.param(Verb.SUSPEND, "quarter's end", Orders(suspended="suspended by ann: quarter's end"), id="suspend"),
-        pytest.param(Verb.PUBLISH, None, Orders(publish=NEW, publish_by="ann"), id="publish-the-candidate"),
-        pytest.param(Verb.PUBLISH, NEW, Orders(publish=NEW, publish_by="ann"), id="publish-by-name"),
-        pytest.param(Verb.ROLLBACK, OLD, Orders(rollback=OLD, rollback_by="ann"), id="rollback"),
-    ],
-)
-def test_orders(verb: Verb, argument: str | None, expected: Orders) -> None:
-    found = ordered(Orders(), verb, who="ann", argument=argument, candidate=NEW)
-    assert found == expected
-    resumed = ordered(found, Verb.RESUME, who="bob", argument=None, candidate=None)
-    assert (resumed.suspended, resumed.rollback) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("verb", "argument", "candidate", "words"),
-    [
-        pytest.param(Verb.PUBLISH, None, None, "no candidate", id="nothing-to-publish"),
-        pytest.param(Verb.PUBLISH, OLD, NEW, "use `gitsync rollback`", id="not-the-candidate"),
-        pytest.param(Verb.ROLLBACK, None, NEW, "needs a revision", id="rollback-to-nothing"),
-    ],
-)
-def test_orders_that_cannot_be(verb: Verb, argument: str | None, candidate: str | None, words: str) -> None:
-    with pytest.raises(OrderRefused, match=words):
-        ordered(Orders(), verb, who="ann", argument=argument, candidate=candidate)
-
-
-def test_a_rollback_ends_a_suspension() -> None:
-    suspended = Orders(suspended="suspended by ann")
-    assert ordered(suspended, Verb.ROLLBACK, who="bob", argument=OLD, candidate=None).suspended is None
 
 
 class Clock:

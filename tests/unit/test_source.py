@@ -1,4 +1,4 @@
-"""From the remote to a candidate, with real repositories: what is fetched, refused, kept and looked at again."""
+"""A source with real repositories: fetches, refusals, candidates and retries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitsync.controller import build
+from gitsync import assembly as build
+from gitsync import metrics
 from gitsync.controller.announce import Announcer
 from gitsync.controller.source import Source, Wanted
 from gitsync.settings import SourceSettings
@@ -18,6 +19,7 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gitsync.controller.candidate import Candidate
     from tests.unit.conftest import Upstream
 
 
@@ -65,7 +67,7 @@ def start(upstream: Upstream, tmp_path: Path) -> Iterator[Start]:
             lambda notice: told.append((notice.kind.value, notice.revision)),
         )
         root = tmp_path / volume
-        source = build.source(settings, announcer, build.Volume(root, root / "gate.sock"))
+        source = build.source(settings, announcer, build.Volume(root, "no-gate"))
         source.start()
         sources.append(source)
         return Watched(source, events, told)
@@ -249,3 +251,42 @@ def test_changed_keys_make_it_judge_again(upstream: Upstream, start: Start, tmp_
         lambda: signers.write_text(f"{signers.read_text()}# a key\n") and watched.events.count("Unsigned") > before,
         "it is judged again",
     )
+
+
+def test_a_defect_of_ours_keeps_the_source_alive(
+    upstream: Upstream, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1. judging a commit fails in a way that nobody expects; 2. it is said; 3. the next commit is a candidate."""
+    watched = start()
+    admit = watched.source.admission.admit
+    hostile = upstream.commit(dag="one")
+
+    def fail(revision: str, base: str | None, *, vouched: bool) -> Candidate:
+        if revision == hostile:
+            raise TypeError("unhashable type: 'list'")
+        return admit(revision, base, vouched=vouched)
+
+    monkeypatch.setattr(watched.source.admission, "admit", fail)
+    watched.source.want(Wanted(active=True))
+    assert "unhashable" in watched.wait_refused("InternalError")
+    assert watched.source.trouble is not None
+    assert watched.source.trouble.reason == "InternalError"
+    assert b'gitsync_defects_total{source="dags"}' in metrics.exposition()
+    assert not watched.source.ended
+    watched.wait_for(upstream.commit(dag="two"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_source_whose_thread_has_ended_is_noticed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1. It runs. 2. Its thread dies, which would end the process. 3. It is asked to stop, which is no fault."""
+    watched = start()
+    assert not watched.source.ended
+
+    def dies(_wanted: Wanted) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(watched.source, "_turn", dies)
+    watched.source.want(Wanted(active=True))
+    eventually(lambda: watched.source.ended, "its thread has ended")
+    watched.source.stop()
+    assert not watched.source.ended

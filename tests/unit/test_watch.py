@@ -1,4 +1,4 @@
-"""A changed credential is noticed however it changes; one that was read is not."""
+"""Any change of a mounted file is noticed. Reading the file is not taken for a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When publications may happen. Berlin's clocks go forward on 29 March 2026 at 2:00, and back on 25 October at 3:00."""
+"""The windows for publications. Berlin's clocks go forward on 29 March 2026 at 2:00, and back on 25 October at 3:00."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gitsync.controller.windows import Window, Windows
+from gitsync.rules.windows import Window, Windows
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFICE = Window("0 9 * * MON-FRI", "8h", "Europe/Berlin")

@@ -1,4 +1,4 @@
-"""Revisions in memory, as a repository gives them to a store; and what a tree on disk is."""
+"""Revisions in memory, as a repository gives them to a store, and readers for a tree on disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
+
+    from gitsync.trees.store import Store
 
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
 
@@ -90,3 +92,11 @@ def nodes(tree: Path) -> dict[str, Node]:
 def contents(tree: Path) -> dict[str, str]:
     """Every file's text or target, by path."""
     return {path: node.content for path, node in nodes(tree).items() if not node.mode.startswith("d")}
+
+
+def staged(store: Store, library: Library, touched: Collection[str] | None = ()) -> tuple[Path, Path]:
+    """The trees of OLD, which is current, and of NEW, made of it."""
+    old = store.stage(OLD, library)
+    store.flip(OLD)
+    library.written.clear()
+    return old, store.stage(NEW, library, touched=lambda _base: touched)

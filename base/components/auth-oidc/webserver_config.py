@@ -1,4 +1,4 @@
-"""How FAB lets users in: through an OpenID Connect provider, whose discovery document says everything else."""
+"""FAB's configuration for logins through an OpenID Connect provider. Its addresses come from its discovery document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUTH_TYPE = AUTH_OAUTH
 AUTH_USER_REGISTRATION = True
 AUTH_USER_REGISTRATION_ROLE = os.environ["OIDC_DEFAULT_ROLE"]
 AUTH_ROLES_MAPPING = json.loads(os.environ["OIDC_ROLES"])
-AUTH_ROLES_SYNC_AT_LOGIN = True  # who leaves a group loses its role at the next login
+AUTH_ROLES_SYNC_AT_LOGIN = True  # a user who has left a group loses its role at the next login
 OAUTH_PROVIDERS = [
     {
         "name": "oidc",
@@ -32,11 +32,11 @@ OAUTH_PROVIDERS = [
 ]
 
 
-class OidcSecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc]
-    """Knows in which claims a user's name and groups are."""
+class OidcSecurityManager(FabAirflowSecurityManagerOverride):  # type: ignore[misc] # no types
+    """Reads a user's name and groups from the provider's claims."""
 
     def get_oauth_user_info(self, provider: str, resp: dict[str, Any]) -> dict[str, Any]:
-        """Return what FAB keeps of a user; the subject is the name where there is none better."""
+        """Return the fields that FAB stores of a user. Without `preferred_username`, the subject is the user name."""
         claims: dict[str, Any] = {**resp.get("userinfo", {}), **self.oauth_remotes[provider].userinfo(token=resp)}
         return {
             "username": claims.get("preferred_username") or claims["sub"],

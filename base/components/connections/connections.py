@@ -1,7 +1,7 @@
-"""Makes the connections, variables and pools that three files declare so in Airflow, and touches no others.
+"""Makes, changes and removes Airflow's connections, variables and pools as three files declare them.
 
-Applying a file again changes nothing. `NAME: null` removes one; what a file does not name stays as it is.
-`${secret:KEY}` inside a value is a key of the Secret `connections`; values are never printed.
+Applying a file again changes nothing. `NAME: null` removes an object. Objects that no file names stay as they are.
+`${secret:KEY}` in a value stands for a key of the Secret `connections`. Values are never printed.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 FILES = Path("/etc/connections")
 VALUES = FILES / "values"
-RENDERED = Path("/tmp/connections.json")  # noqa: S108 - in memory, see job.yaml
+RENDERED = Path("/tmp/connections.json")  # noqa: S108 - in memory, see container.yaml
 CONNECTION_FIELDS = ("conn_type", "description", "host", "login", "password", "schema", "port")
 POOL_FIELDS = {"slots", "description", "include_deferred"}
 
 Declared = dict[str, Any]
-"""What one file says, by name."""
+"""The content of one file: declarations by the objects' names."""
 
 
 class DeclarationError(Exception):
-    """A person must change a file or a Secret; the message says which."""
+    """A file or the Secret is wrong, and a person must change it. The message names it."""
 
 
 def read(name: str) -> Declared:
-    """Return what a file declares, if there is one, with the Secret's values in place."""
+    """Return a file's declarations, with the Secret's values in place. Without a file, return an empty mapping."""
     file = FILES / name
     declared = (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
     if not isinstance(declared, dict):
@@ -58,14 +58,14 @@ def secret(key: str, where: str) -> str:
     file = VALUES / key
     if not key or file.parent != VALUES or not file.is_file():
         raise DeclarationError(f"{where}: the Secret 'connections' has no key '{key}'")
-    return file.read_text().rstrip("\n")  # `kubectl create secret --from-file` leaves a newline that no password has
+    return file.read_text().rstrip("\n")  # `kubectl create secret --from-file` keeps the newline at a file's end
 
 
 def apply_connections(session: Session, declared: Declared) -> Iterator[str]:
-    """Make connections as declared; yield what was done."""
-    from airflow.models import Connection  # noqa: PLC0415 - after the wait, which costs a tenth of this
-    from airflow.secrets.local_filesystem import load_connections_dict  # noqa: PLC0415
-    from sqlalchemy import select  # noqa: PLC0415
+    """Make connections as declared. Yield the change of each: unchanged, changed, made or removed."""
+    from airflow.models import Connection  # noqa: PLC0415 - slow; only after the wait, which needs none of it
+    from airflow.secrets.local_filesystem import load_connections_dict  # noqa: PLC0415 - slow
+    from sqlalchemy import select  # noqa: PLC0415 - slow
 
     RENDERED.write_text(json.dumps({name: value for name, value in declared.items() if value is not None}))
     try:
@@ -85,16 +85,16 @@ def apply_connections(session: Session, declared: Declared) -> Iterator[str]:
 
 
 def same_connection(found: Any, wanted: Any) -> bool:  # noqa: ANN401 - Airflow's, imported late
-    """Return whether two connections say the same."""
-    # An empty host in a file is none in the database, and the other way round.
+    """Return whether two connections are equal."""
+    # An empty text in a file may be NULL in the database, and the other way round.
     fields = all((getattr(found, each) or None) == (getattr(wanted, each) or None) for each in CONNECTION_FIELDS)
     return fields and bool(found.extra_dejson == wanted.extra_dejson)
 
 
 def apply_variables(session: Session, declared: Declared) -> Iterator[str]:
-    """Make variables as declared; yield what was done."""
-    from airflow.models import Variable  # noqa: PLC0415
-    from sqlalchemy import select  # noqa: PLC0415
+    """Make variables as declared. Yield the change of each."""
+    from airflow.models import Variable  # noqa: PLC0415 - slow
+    from sqlalchemy import select  # noqa: PLC0415 - slow
 
     for name, value in declared.items():
         found = session.scalar(select(Variable).where(Variable.key == name))
@@ -112,9 +112,9 @@ def apply_variables(session: Session, declared: Declared) -> Iterator[str]:
 
 
 def apply_pools(session: Session, declared: Declared) -> Iterator[str]:
-    """Make pools as declared; yield what was done."""
-    from airflow.models import Pool  # noqa: PLC0415
-    from sqlalchemy import select  # noqa: PLC0415
+    """Make pools as declared. Yield the change of each."""
+    from airflow.models import Pool  # noqa: PLC0415 - slow
+    from sqlalchemy import select  # noqa: PLC0415 - slow
 
     for name, value in declared.items():
         found = session.scalar(select(Pool).where(Pool.pool == name))
@@ -132,7 +132,7 @@ def apply_pools(session: Session, declared: Declared) -> Iterator[str]:
 
 
 def removed(session: Session, found: object | None) -> str:
-    """Remove what is there."""
+    """Remove an object, if it exists. Return the change."""
     if found is None:
         return "unchanged"
     session.delete(found)
@@ -143,8 +143,8 @@ APPLY = {"connections": apply_connections, "variables": apply_variables, "pools"
 
 
 def apply_all() -> None:
-    """Read all files, then apply each in one transaction; say what was done, without values."""
-    from airflow.utils.session import create_session  # noqa: PLC0415
+    """Read all files, then apply each in one transaction. Print each change, without values."""
+    from airflow.utils.session import create_session  # noqa: PLC0415 - slow
 
     declared = {kind: read(f"{kind}.yaml") for kind in APPLY}
     for kind, apply in APPLY.items():
@@ -154,7 +154,7 @@ def apply_all() -> None:
 
 
 def main() -> None:
-    """Wait for the schema, which the Job's other container makes, and apply."""
+    """Wait until the pod's other container has migrated the schema, and apply all files."""
     sys.path.insert(0, "/opt/kube-airflow")
     import wait  # noqa: PLC0415 - beside Airflow in its image
 

@@ -1,6 +1,7 @@
-"""Writes the template of tasks' pods: what the StatefulSet of the workers says, changed into a pod that ends.
+"""Writes the template of tasks' pods, from the pod template of the workers' StatefulSet.
 
-`pod_template.py FILE`, in the scheduler's pod. So whatever a component or an overlay gives workers, tasks have too.
+`pod_template.py FILE` runs in the scheduler's pod. So everything that components and overlays change for workers holds
+for tasks, too.
 """
 
 from __future__ import annotations
@@ -12,35 +13,49 @@ from typing import Any
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 ENDLESS = ("livenessProbe", "ports", "readinessProbe", "restartPolicy", "startupProbe")
+WAITING = "wait"
+"""The container that waits for servers. A task talks to the api-server alone, and has nothing to wait for."""
+PASSWORDS = {"run", "secrets"}
+"""The volumes of that container."""
 
 
 def task_pod(template: dict[str, Any]) -> dict[str, Any]:
-    """Return the pod of a task; ``template`` is that of a worker, and is changed."""
-    template["metadata"].get("labels", {}).pop("kube-airflow/gitsync", None)  # it never flips, so it is no member
+    """Return the pod of a task, made of a worker's pod template. ``template`` is changed."""
+    template["metadata"].get("labels", {}).pop("kube-airflow/gitsync", None)  # without a sidecar it is no member
     spec = template["spec"]
     spec["restartPolicy"] = "Never"
-    # Airflow knows its own container by its place and gives it this name.
+    without_passwords(spec)
+    # Airflow's executor expects its container at the first place, with the name base.
     spec["containers"].sort(key=lambda container: container["name"] != "airflow")
     spec["containers"][0]["name"] = "base"
     end(spec["containers"][0])
-    for container in spec.get("initContainers", []):
+    for container in spec["initContainers"]:
         if container["name"] == "gitsync":
             end(container)
-            # airflow_local_settings.py puts the revision here; gitsync ends at once when it has not.
+            # airflow_local_settings.py replaces UNKNOWN by the revision. Without that, gitsync ends with an error.
             container["args"] = ["stage", "UNKNOWN", "--controller", "http://$(GITSYNC_HOST):8080", "--root", "/dags"]
     return {"apiVersion": "v1", "kind": "Pod", **template}
 
 
+def without_passwords(spec: dict[str, Any]) -> None:
+    """Remove the container that waits, and the volumes with passwords and connection strings."""
+    spec["initContainers"] = [each for each in spec.get("initContainers", []) if each["name"] != WAITING]
+    spec["volumes"] = [each for each in spec.get("volumes", []) if each["name"] not in PASSWORDS]
+    for container in [*spec["initContainers"], *spec["containers"]]:
+        mounts = container.get("volumeMounts", [])
+        container["volumeMounts"] = [each for each in mounts if each["name"] not in PASSWORDS]
+
+
 def end(container: dict[str, Any]) -> None:
-    """Remove what only a container has that goes on for ever."""
+    """Remove the fields that only a container without an end may have, such as probes."""
     for key in ENDLESS:
         container.pop(key, None)
 
 
 def main() -> None:
-    """Ask Kubernetes and write the file."""
+    """Read the StatefulSet from Kubernetes, and write the file."""
     import yaml  # noqa: PLC0415 - only the image has these; the rest is tested outside
-    from kubernetes import client, config  # noqa: PLC0415
+    from kubernetes import client, config  # noqa: PLC0415 - only the scheduler makes pods
 
     config.load_incluster_config()
     api = client.AppsV1Api()

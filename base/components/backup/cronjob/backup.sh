@@ -12,7 +12,9 @@ pg_restore --list "$file.new" > /dev/null
 mv "$file.new" "$file"
 echo "wrote $file, $(stat --format=%s "$file") bytes"
 
-ls -1 /backups/airflow-*.dump | head --lines=-"$KEEP" | while read -r old; do
-  rm "$old"
-  echo "removed $old"
+dumps=(/backups/airflow-*.dump) # the oldest first
+while ((${#dumps[@]} > KEEP)); do
+  rm "${dumps[0]}"
+  echo "removed ${dumps[0]}"
+  dumps=("${dumps[@]:1}")
 done

@@ -1,0 +1,1 @@
+"""Credentials for Git hosts and their APIs: passwords, tokens and keys. Also proxies and certificates."""

@@ -1,0 +1,1 @@
+"""`gitsync impact`: compares the last commits of a local repository as the controller would. It needs no cluster."""

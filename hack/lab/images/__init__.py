@@ -1,0 +1,1 @@
+"""Builds container images once, loads them into the embedded node, and pushes them to a registry."""

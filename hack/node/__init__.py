@@ -1,1 +1,0 @@
-"""One real Kubernetes node on a machine without a container engine."""

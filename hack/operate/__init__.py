@@ -1,0 +1,1 @@
+"""The verbs of `hack/kube-airflow`, which operators run against any cluster. They need Python and kubectl alone."""

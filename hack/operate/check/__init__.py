@@ -1,0 +1,1 @@
+"""`hack/kube-airflow check`: finds what a built overlay names and does not have."""

@@ -1,0 +1,1 @@
+"""`hack/kube-airflow rotate`: changes secrets of a running instance."""

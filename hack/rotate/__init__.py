@@ -1,1 +1,0 @@
-"""Changes secrets of a running instance."""
