@@ -49,6 +49,10 @@ class VolumeFull(StoreError):
     """The volume has no room for the tree. Nothing was written."""
 
 
+class CannotRun(GitSyncError):
+    """A program is missing, or may not be run. The caller adds the cure."""
+
+
 class DatabaseError(GitSyncError):
     """Airflow's database did not answer a question. Nothing is published until it does."""
 

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from gitsync.analysis.child import OUT_OF_MEMORY
 from gitsync.analysis.messages import Verdict, text
+from gitsync.child import Child
 from gitsync.errors import Refused, StoreError
 from gitsync.impact.steps import Step
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = Path(__file__).parents[2]
 """The directory with the package gitsync."""
+_COMMAND = (sys.executable, "-m", "gitsync.analysis")
 _LONGEST_ANSWER = 64 << 20
 """Bytes of one line. The paths of a tree have no more than 32 MiB."""
 _OUTPUT_KEPT = 8 << 10
@@ -63,7 +64,7 @@ def run(request: Request, ends: float) -> Verdict | Ended:
         given.write(request.as_json())
         given.seek(0)
         try:
-            with _started(given, complaints) as process:
+            with Child(_COMMAND, cwd=_PACKAGES, stdin=given, stderr=complaints) as process:
                 for message in map(json.loads, _lines(process, ends)):
                     if "step" not in message:
                         return _answer(message)
@@ -72,21 +73,6 @@ def run(request: Request, ends: float) -> Verdict | Ended:
             why = f"takes more than {request.limits.total:.0f} s" if isinstance(error, _LATE) else f"({error})"
             return Ended(step.step, step.path, step.blob, why)
         return Ended(step.step, step.path, step.blob, _why(process.returncode, request.limits, complaints))
-
-
-@contextmanager
-def _started(given: IO[bytes], complaints: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the child. At the end it is killed, and Git with it, if it has not ended by itself."""
-    command = [sys.executable, "-m", "gitsync.analysis"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=_PACKAGES, stdin=given, stdout=pipe, stderr=complaints, start_new_session=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _lines(process: subprocess.Popen[bytes], ends: float) -> Iterator[bytes]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from subprocess import PIPE
 from typing import IO, TYPE_CHECKING
 
-from gitsync.errors import GitSyncError
+from gitsync.child import Child
+from gitsync.errors import CannotRun, GitSyncError
 from gitsync.log import without_logins
 
 if TYPE_CHECKING:
@@ -123,18 +123,16 @@ def output(*args: str, env: Mapping[str, str], timeout: float, stdin: bytes = b"
     """
     command = next((arg for arg in args if not arg.startswith("-")), "")
     deadline = time.monotonic() + timeout
-    with _file_with(stdin) as given, _start(args, env, given) as process:
-        try:
+    try:
+        with _file_with(stdin) as given, Child([_program, *args], env=env, stdin=given, stderr=PIPE) as process:
             stdout, stderr = _collect(process, deadline, limit)
             process.wait(max(0.0, deadline - time.monotonic()))
-        except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise CommandTimedOut(f"git {command} took longer than {timeout:.0f} s") from None
-            if isinstance(error, OverflowError):
-                raise OutputTooLong(f"git {command} printed more than {limit >> 20} MiB") from None
-            raise
+    except CannotRun as error:
+        raise GitSyncError(f"{error}; install it, or name a program with --git") from error
+    except subprocess.TimeoutExpired:
+        raise CommandTimedOut(f"git {command} took longer than {timeout:.0f} s") from None
+    except OverflowError:
+        raise OutputTooLong(f"git {command} printed more than {limit >> 20} MiB") from None
     if process.returncode:
         raise CommandFailed(command, stderr.decode(errors="replace"), process.returncode)
     return stdout
@@ -147,18 +145,6 @@ def _file_with(content: bytes) -> IO[bytes]:
         file.write(content)
         file.seek(0)
     return file
-
-
-def _start(args: tuple[str, ...], env: Mapping[str, str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
-    try:
-        return subprocess.Popen(
-            [_program, *args], env=env, stdin=stdin, stdout=pipe, stderr=pipe, start_new_session=True
-        )  # fmt: skip
-    except OSError as error:
-        raise GitSyncError(
-            f"cannot run {_program}: {error.strerror}; install it, or name a program with --git"
-        ) from error
 
 
 def _collect(process: subprocess.Popen[bytes], deadline: float, limit: int) -> tuple[bytes, bytes]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, ClassVar
 
-from gitsync.errors import NotDelivered
+from gitsync.child import Child
+from gitsync.errors import CannotRun, NotDelivered
 from gitsync.notify.notice import Kind
 
 if TYPE_CHECKING:
@@ -57,18 +56,9 @@ class Command:
         environment = {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
         environment |= {"GITSYNC_HASH": revision, "GITSYNC_REVISION": revision, "GITSYNC_SOURCE": source}
         try:
-            process = subprocess.Popen(
-                self.command, cwd=self.trees / revision, env=environment, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise NotDelivered(f"cannot run {self.command[0]} for {revision[:12]}: {error.strerror}") from error
-        try:
-            return process.wait(self.timeout)
+            with Child(self.command, cwd=self.trees / revision, env=environment, stdout=subprocess.DEVNULL) as process:
+                return process.wait(self.timeout)
+        except CannotRun as error:
+            raise NotDelivered(f"{error}, for {revision[:12]}") from error
         except subprocess.TimeoutExpired:
             return None
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()

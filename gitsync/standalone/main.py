@@ -6,11 +6,11 @@ import importlib.util
 import logging
 import os
 import signal
-import sys
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gitsync.child import end_at
 from gitsync.errors import GitSyncError, NotDelivered, Refused, SettingsError
 from gitsync.git.command import use_program
 from gitsync.log import configure, redacted
@@ -56,7 +56,7 @@ def _set_up(options: Options, argv: Sequence[str], environ: Mapping[str, str]) -
     for line in arguments.warnings(options):
         log.warning("not supported", extra={"what": line})
     # SystemExit may come at any step, which is safe: each step survives a crash, and Git's processes are killed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    end_at(signal.SIGTERM)
     _prepare(options)
     sync = Sync(options, options.credentials(), partial(_gate, options))
     return sync, _assembled(options, sync)

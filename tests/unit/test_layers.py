@@ -44,6 +44,7 @@ OWNERS = {
         "airflow.gate.place",
         "analysis.process",
         "checks.signatures",
+        "child",
         "git.command",
         "notify.command",
     },
@@ -54,7 +55,7 @@ OWNERS = {
 
 FLOORS = (
     {"errors", "reasons", "revision"},
-    {"airflow", "listener", "log", "metrics", "mounted", "protocol"},
+    {"airflow", "child", "listener", "log", "metrics", "mounted", "protocol"},
     {"git", "rules", "webhooks"},
     {"access", "checks", "gate", "impact", "metadata", "trees"},
     {"analysis", "member", "notify"},
