@@ -1,4 +1,4 @@
-"""Keeps the facts of files in SQLite, by blob id. Each is analysed once, and one query finds users of a name."""
+"""Keeps the facts of files in SQLite, by blob id, so that each is analysed once."""
 
 from __future__ import annotations
 
@@ -10,61 +10,46 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from gitsync.errors import StoreError
-from gitsync.impact import facts
-from gitsync.impact.python import MENTION
+from gitsync.impact import facts, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
 
     from gitsync.impact.facts import Facts
+    from gitsync.impact.unit import Code
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _VERSION = facts.VERSION * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
 """Version of the cache. Results of an older analyser, or of another Python's parser, do not count."""
-_AT_ONCE = 500
-"""Values in one query. Older SQLite allows 999."""
-_TABLES = ("facts", "uses", "classes")
+_TABLES = ("facts", "classes")
 # Columns in the order of their key. With another order, `quick_check` of SQLite 3.40 reports NULLs that are none.
 _SCHEMA = f"""
 CREATE TABLE facts (
-    id INTEGER PRIMARY KEY, blob TEXT, kind TEXT, dag INTEGER, exports INTEGER, anything TEXT, reads TEXT,
-    members TEXT, opaque INTEGER, UNIQUE (blob, kind)
+    id INTEGER PRIMARY KEY, blob TEXT, kind TEXT, dag INTEGER, anything TEXT, members TEXT, opaque INTEGER, code TEXT,
+    UNIQUE (blob, kind)
 );
-CREATE TABLE uses (name TEXT, level INTEGER, fact INTEGER, PRIMARY KEY (name, level, fact)) WITHOUT ROWID;
 CREATE TABLE classes (fact INTEGER, name TEXT, base TEXT, PRIMARY KEY (fact, name, base)) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
 _INSERT = """
-INSERT INTO facts (blob, kind, dag, exports, anything, reads, members, opaque)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO facts (blob, kind, dag, anything, members, opaque, code) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
 
 class Known(NamedTuple):
-    """The facts of one blob, without its uses."""
+    """The facts of one blob, without its code."""
 
     id: int
     blob: str
     kind: str
     dag: bool
-    exports: bool
     anything: str
-    reads: str
     members: str
     """Names with a slash after each."""
     opaque: bool
-
-
-class Use(NamedTuple):
-    """One use of a name by a file; see `gitsync.impact.facts.Facts.uses`."""
-
-    name: str
-    level: int
-    fact: int
-    """The id of the user's facts."""
 
 
 class Session:
@@ -87,26 +72,15 @@ class Session:
 
     def _add(self, blob: str, kind: str, item: Facts) -> None:
         members = "".join(f"{name}/" for name in item.members)
-        row = (blob, kind, item.dag, item.exports, item.anything, item.reads, members, item.opaque)
+        row = (blob, kind, item.dag, item.anything, _storable(members), item.opaque, stored.dumped(item.code))
         added = self._connection.execute(_INSERT, row).lastrowid
-        uses = {(_storable(name), level, added) for name, level in item.uses}
-        self._connection.executemany("INSERT INTO uses VALUES (?, ?, ?)", uses)
-        classes = ((added, name, base) for name, base in item.classes)
+        classes = ((added, name, base) for name, base in item.code.classes)
         self._connection.executemany("INSERT INTO classes VALUES (?, ?, ?)", classes)
 
-    def importing(self, names: Collection[str]) -> Iterator[Use]:
-        """The imports of ``names``, relative ones included."""
-        return self._using(names, "level >= 0")
-
-    def mentioning(self, texts: Collection[str]) -> Iterator[Use]:
-        """The mentions of ``texts``."""
-        return self._using(texts, f"level = {MENTION}")
-
-    def _using(self, names: Collection[str], condition: str) -> Iterator[Use]:
-        for part in _parts({_storable(name) for name in names}):
-            marks = ", ".join("?" * len(part))
-            query = f"SELECT name, level, fact FROM uses WHERE name IN ({marks}) AND {condition}"  # noqa: S608 - ours
-            yield from map(Use._make, self._connection.execute(query, part))
+    def code(self, fact: int) -> Code:
+        """The code of a file, by the id of its facts."""
+        (text,) = self._connection.execute("SELECT code FROM facts WHERE id = ?", (fact,)).fetchone()
+        return stored.loaded(text)
 
     def classes(self, only: Collection[int]) -> list[tuple[int, str, str]]:
         """The classes in the facts ``only``, each as fact id, class name and name of a base."""
@@ -118,7 +92,7 @@ class Session:
         with self._connection:
             self._connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
             self._connection.executemany("INSERT INTO kept VALUES (?)", ((fact,) for fact in kept))
-            for table, column in (("facts", "id"), ("uses", "fact"), ("classes", "fact")):
+            for table, column in (("facts", "id"), ("classes", "fact")):
                 query = f"DELETE FROM {table} WHERE {column} NOT IN (SELECT id FROM kept)"  # noqa: S608 - our names
                 self._connection.execute(query)
             self._connection.execute("DROP TABLE kept")
@@ -127,12 +101,6 @@ class Session:
 def _storable(text: str) -> str:
     """``text`` without surrogates, which SQLite refuses. File names and literals may have some."""
     return text if text.isascii() else text.encode(errors="replace").decode()
-
-
-def _parts(names: Collection[str]) -> Iterator[list[str]]:
-    values = list(names)
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
 
 
 class FactCache:

@@ -1,4 +1,4 @@
-"""Analyses one file: the modules and files that it may use. The result depends only on its content and kind."""
+"""Analyses one file: the modules and files that it may use. The result depends only on its content and its ending."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ import lzma
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from gitsync.impact import mentions, python
-from gitsync.impact.python import MENTION
+from gitsync.impact import code, words
+from gitsync.impact.unit import Code
 
-VERSION = 3
+VERSION = 4
 """Version of the analysis. Raise it with every change of a result: caches of other versions are thrown away."""
-PYTHON, ARCHIVE, COMPILED, SHELL, TEXT = "python", "archive", "compiled", "shell", "text"
+PYTHON, ARCHIVE, COMPILED, SHELL = "python", "archive", "compiled", "shell"
+TEMPLATE, SETTINGS, DATA, TEXT = "template", "settings", "data", "text"
 _KINDS = {
     "py": PYTHON,
     "zip": ARCHIVE, "egg": ARCHIVE, "whl": ARCHIVE, "pyz": ARCHIVE,
     "so": COMPILED, "pyd": COMPILED, "pyc": COMPILED,
     "sh": SHELL, "bash": SHELL,
+    **dict.fromkeys(("sql", "hql", "j2", "jinja", "jinja2", "tpl", "tmpl", "ddl", "dml", "cypher", "html"), TEMPLATE),
+    **dict.fromkeys(("yaml", "yml", "json", "toml", "ini", "cfg", "conf", "txt"), SETTINGS),
+    **dict.fromkeys(("csv", "tsv", "ipynb", "lock", "xml", "avsc", "svg", "md", "rst"), DATA),
 }  # fmt: skip
-LIMITS = {PYTHON: 4 << 20, ARCHIVE: 64 << 20, COMPILED: 0, SHELL: 1 << 20, TEXT: 1 << 20}
-"""Bytes above which a file of a kind is not read."""
+LIMITS = {
+    PYTHON: 4 << 20, ARCHIVE: 64 << 20, COMPILED: 0, SHELL: 1 << 20, TEMPLATE: 1 << 20, SETTINGS: 1 << 20, DATA: 0,
+    TEXT: 1 << 20,
+}  # fmt: skip
+"""Bytes above which a file of a kind is not read. Names of files in data are about other files, so it is never read."""
+_TEXTS = {SHELL: words.shell, TEMPLATE: words.template, SETTINGS: words.settings, TEXT: words.text}
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, OSError, EOFError,
     ValueError, IndexError, OverflowError,
@@ -30,30 +38,21 @@ _DAMAGED = (
 """Errors of `zipfile` for damaged archives. RuntimeError stands for encrypted members."""
 _MEMBERS = 2_000
 """Python files in an archive, above which it is not read."""
-_MENTIONS = 5_000
-"""File names in a text, above which its mentions do not count: such a text is data about other files."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """The modules and files that one file may load or read. They need not exist."""
 
-    uses: frozenset[tuple[str, int]] = frozenset()
-    """Module names, each with its level: 0 absolute, 1 and more relative. MENTION: the name of a file."""
+    code: Code = field(default_factory=Code)
     anything: str = ""
-    """The reason why the file may depend on any file of the repository; empty if it does not."""
-    reads: str = ""
-    """The reason why the file may read any file that is not Python; empty if it does not."""
+    """The reason why the file may depend on any file of the DAG folder; empty if it does not."""
     dag: bool = False
     """Whether Airflow's safe mode would look into the file for DAGs."""
-    exports: bool = False
-    """Whether the file mentions ``__all__``. If so, a star import may load submodules."""
-    classes: frozenset[tuple[str, str]] = frozenset()
-    """Class names, each with the last part of a base's name."""
     members: tuple[str, ...] = ()
     """The files at the top of an archive that Airflow loads as DAG files."""
     opaque: bool = False
-    """Whether the file was not read because it is beyond a limit, so that it counts as reading everything."""
+    """Whether the file was not read because it is beyond a limit."""
 
 
 def kind(path: str) -> str:
@@ -65,13 +64,13 @@ def unread(file_kind: str) -> Facts:
     """The facts to assume of a file that is too large to be read, or is compiled code."""
     why = {COMPILED: "is compiled code", PYTHON: "is too large to be analysed", SHELL: "is too large to be analysed"}
     why[ARCHIVE] = "is too large to be opened"
-    opaque = file_kind not in (COMPILED, TEXT)
+    opaque = file_kind in (ARCHIVE, PYTHON, SHELL)
     return Facts(anything=why.get(file_kind, ""), dag=file_kind in (ARCHIVE, PYTHON), opaque=opaque)
 
 
 def beyond(file_kind: str, why: str) -> Facts:
     """The facts to assume of a file whose analysis was ended. ``why`` names the limit."""
-    return Facts(anything=why, reads=why, dag=file_kind in (ARCHIVE, PYTHON), exports=True, opaque=True)
+    return Facts(anything=why, dag=file_kind in (ARCHIVE, PYTHON), opaque=True)
 
 
 def analyse(file_kind: str, content: bytes) -> Facts:
@@ -80,7 +79,7 @@ def analyse(file_kind: str, content: bytes) -> Facts:
         return _python(content)
     if file_kind == ARCHIVE:
         return _archive(content)
-    return Facts(_named(content), anything="is a shell script" if file_kind == SHELL else "")
+    return Facts(_TEXTS[file_kind](content)) if file_kind in _TEXTS else Facts()
 
 
 def may_have_dags(content: bytes) -> bool:
@@ -89,31 +88,16 @@ def may_have_dags(content: bytes) -> bool:
     return b"airflow" in lower and (b"dag" in lower or b"asset" in lower)
 
 
-def _named(content: bytes) -> frozenset[tuple[str, int]]:
-    if b"\0" in content:
-        return frozenset()
-    found: set[tuple[str, int]] = set()
-    for line in content.decode(errors="replace").splitlines():
-        found.update((name, MENTION) for name in mentions.names(line))
-    return frozenset(found) if len(found) <= _MENTIONS else frozenset()
-
-
 def _python(content: bytes) -> Facts:
     try:
-        source = python.read(content)
+        found = code.read(content)
     except MemoryError:
         return beyond(PYTHON, "takes more memory than its analysis may use")
-    if source is None:
+    if found is None:
         # Airflow may have a newer Python, which can parse the file.
-        return Facts(_named(content), "cannot be parsed", "cannot be parsed", may_have_dags(content), exports=True)
-    return Facts(
-        uses=frozenset(source.uses),
-        anything=source.anything,
-        reads=source.reads,
-        dag=may_have_dags(content),
-        exports=source.exports,
-        classes=frozenset(source.classes),
-    )
+        return Facts(words.source(content), dag=may_have_dags(content))
+    why = "has more expressions than are evaluated" if found.beyond else ""
+    return Facts(found, why, may_have_dags(content), opaque=found.beyond)
 
 
 def _archive(content: bytes) -> Facts:
@@ -133,13 +117,16 @@ def _archive(content: bytes) -> Facts:
 
 
 def _merged(sources: list[Facts], names: list[str]) -> Facts:
+    """All modules of an archive as one that runs whole. Imports of one another stay inside."""
     compiled = "holds compiled code" if any(kind(name) == COMPILED for name in names) else ""
+    units = [unit for source in sources for unit in source.code.units]
+    for unit in units:
+        unit.wakes, unit.main = [], False
+        unit.imports = {item for item in unit.imports if not item[1]}
     return Facts(
-        uses=frozenset(use for source in sources for use in source.uses if use[1] <= 0),
+        Code(units, classes={pair for source in sources for pair in source.code.classes}),
         anything=next((source.anything for source in sources if source.anything), compiled),
-        reads=next((source.reads for source in sources if source.reads), ""),
         dag=True,
         opaque=any(source.opaque for source in sources),
-        classes=frozenset(pair for source in sources for pair in source.classes),
         members=tuple(name for name in names if "/" not in name and name.endswith((".py", ".pyc"))),
     )

@@ -1,18 +1,15 @@
-"""Connects paths with names: the names by which a file can be imported or mentioned, and the file that a name means."""
+"""The names by which a file can be imported."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitsync.impact import facts
-from gitsync.impact.python import MENTION
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from gitsync.impact.cache import Use
+    from collections.abc import Iterable
 
 _INSTALLED = sys.stdlib_module_names | {"airflow"}
 _PACKAGE_FILES = ("__init__", "__main__")
@@ -26,6 +23,7 @@ def slots(path: str) -> list[str]:
     if facts.kind(path) not in (facts.PYTHON, facts.COMPILED):
         return []
     stem = name.partition(".")[0]
+    folder = folder.removesuffix("__pycache__").rstrip("/")
     inside = f"{folder}/{stem}" if folder else stem
     return [folder, inside] if folder and stem in _PACKAGE_FILES else [inside]
 
@@ -67,67 +65,3 @@ def _tops(roots: frozenset[str], paths: Iterable[str]) -> frozenset[str]:
         prefix = f"{root}/" if root else ""
         found |= {path[len(prefix) :].split("/", 1)[0].partition(".")[0] for path in paths if path.startswith(prefix)}
     return frozenset(found)
-
-
-@dataclass
-class Index:
-    """Paths, by all names that can mean them. Of several paths with one name, only one is kept.
-
-    So the users of thousands of paths cost as many queries as the users of one path.
-    """
-
-    roots: Roots
-    texts: dict[str, str] = field(default_factory=dict)
-    """Paths by the ends of their names and by their directories."""
-    ends: set[str] = field(default_factory=set)
-    """The names that an import of the paths can have, relative ones included."""
-    _slots: dict[str, str] = field(default_factory=dict)
-    _modules: dict[str, str] = field(default_factory=dict)
-
-    def add(self, path: str, *, mentioned: Collection[str], starred: bool, imported: bool = True) -> None:
-        """Add a path. ``mentioned``: the texts that mean it. ``starred``: star imports of its package count.
-
-        ``imported``: whether imports of it count at all.
-        """
-        for slot in slots(path) if imported else ():
-            here = [slot, _star(slot, "/")] if starred else [slot]
-            for place in here:
-                self._slots.setdefault(place, path)
-                self.ends |= _ends(place.replace("/", "."))
-            for name in self.roots.names(slot):
-                self._modules.setdefault(name, path)
-                if starred:
-                    self._modules.setdefault(_star(name, "."), path)
-        for text in mentioned:
-            self.texts.setdefault(text, path)
-
-    def meant(self, use: Use, user: str) -> str | None:
-        """The path that ``use`` in the file ``user`` can mean, or None."""
-        if use.level == MENTION:
-            return self.texts.get(use.name)
-        here = user.split("/")[:-1]
-        if not use.level:
-            # A program that is started by its path finds modules in its own directory first.
-            beside = "/".join((*here, *use.name.split(".")))
-            return self._modules.get(use.name) or self._slots.get(beside)
-        package = here[: len(here) + 1 - use.level] if use.level <= len(here) + 1 else []
-        # A package below one root may continue one with the same name below another root.
-        names = (".".join((*package[start:], use.name)) for start in range(len(package) + 1))
-        return next((self._modules[name] for name in names if name in self._modules), None)
-
-
-def texts(path: str) -> set[str]:
-    """All texts that can mean ``path``: its directories, and every end of its name."""
-    *folders, name = path.split("/")
-    return {name[start:] for start in range(len(name))} | set(folders)
-
-
-def _ends(module: str) -> set[str]:
-    parts = module.split(".")
-    return {".".join(parts[start:]) for start in range(len(parts))}
-
-
-def _star(name: str, joint: str) -> str:
-    """The star import of a name's package: ``a.*`` for ``a.b``, and ``*`` for ``b``."""
-    parent, found, _ = name.rpartition(joint)
-    return f"{parent}{found}*"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gitsync.impact.rules import COMPONENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from gitsync.impact.cache import Session
-    from gitsync.impact.spread import Spread
+    from gitsync.impact.change import Change
 
 _BASES = {
     "AirflowPlugin": "plugin",
@@ -20,6 +21,7 @@ _BASES = {
 _ENDINGS = {"Timetable": "timetable", "Trigger": "trigger"}
 _HOLDERS = {
     "plugin": COMPONENTS,
+    "module of plugins": COMPONENTS,
     "listener": COMPONENTS,
     "local settings": COMPONENTS,
     "XCom backend": ("triggerer", "worker", "api-server"),
@@ -31,23 +33,30 @@ BEHIND_ALL = frozenset({"plugin", "listener", "local settings", "XCom backend"})
 _LOCAL_SETTINGS = "airflow_local_settings.py"
 
 
-def changed_kinds(spread: Spread, reached: Mapping[str, str]) -> dict[str, str]:
-    """The kinds of Airflow extensions among the files that changes reach by imports, each with one file.
-
-    ``reached`` is the result of `Spread.from_imports`.
-    """
+def changed_kinds(change: Change) -> dict[str, str]:
+    """The kinds of Airflow extensions that the change reaches, each with the first file that defines one."""
     found: dict[str, str] = {}
-    for path in sorted(reached):
-        if path.rpartition("/")[2] == _LOCAL_SETTINGS:
-            found.setdefault("local settings", path)
-        if any(
-            path.startswith(folder) for folder in {f"{side.folder}plugins/" for side in spread.sides} | {"plugins/"}
-        ):
-            found.setdefault("plugin", path)
-    facts = {item.id: path for path in sorted(reached, reverse=True) for item in spread.facts_of(path)}
-    for fact, kind in _classes(spread.session, spread.paths):
-        if fact in facts:
-            found.setdefault(kind, facts[fact])
+    for path, kind in sorted(_extensions(change)):
+        if kind not in found and change.cause(path):
+            found[kind] = path
+    return found
+
+
+def _extensions(change: Change) -> set[tuple[str, str]]:
+    """The files of both revisions that define an extension, each with its kind."""
+    views = (change.old, change.new)
+    paths: dict[int, set[str]] = defaultdict(set)
+    found: set[tuple[str, str]] = set()
+    for view in views:
+        for path in view.side.files:
+            if known := view.facts(path):
+                paths[known.id].add(path)
+            if path.rpartition("/")[2] == _LOCAL_SETTINGS:
+                found.add((path, "local settings"))
+            elif path.startswith((f"{view.side.folder}plugins/", "plugins/")) and path.endswith(".py"):
+                found.add((path, "module of plugins"))
+    for fact, kind in _classes(change.old.session, paths):
+        found |= {(path, kind) for path in paths[fact]}
     return found
 
 
@@ -68,15 +77,15 @@ def _kind(base: str) -> str:
     return _BASES.get(base) or next((kind for ending, kind in _ENDINGS.items() if base.endswith(ending)), "")
 
 
-def restarts(spread: Spread, kinds: Mapping[str, str], reached: Iterable[str]) -> dict[str, str]:
+def restarts(change: Change, kinds: Mapping[str, str]) -> dict[str, str]:
     """The components that must restart, each with the reason."""
     found: dict[str, str] = {}
     for kind, path in kinds.items():
         for component in _HOLDERS[kind]:
             found.setdefault(component, f"{path} changes a {kind}")
-    for path in sorted(reached):
-        for side in spread.sides:
-            for patterns, components in side.rules.restart.items():
+    for path in sorted(path for path in change.paths if not path.endswith("/")):
+        for view in (change.old, change.new):
+            for patterns, components in view.side.rules.restart.items():
                 if path in patterns:
                     found |= {
                         name: f"{path} changes, and .gitsync.yaml names it" for name in components if name not in found

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         pytest.param("import lib", "lib.cpython-313-x86_64-linux-gnu.so", id="extension-module"),
         pytest.param("from lib import a", "lib/a.py", id="from-import-of-a-module"),
         pytest.param("from lib.a import name", "lib/a.py", id="from-import-of-a-name"),
-        pytest.param("def late():\n    import lib", "lib.py", id="late-import"),
+        pytest.param("def late():\n    import lib\nrun(late)", "lib.py", id="late-import"),
         pytest.param("try:\n    import lib\nexcept ImportError:\n    lib = None", "lib.py", id="conditional-import"),
         pytest.param("if TYPE_CHECKING:\n    import lib", "lib.py", id="type-checking"),
         pytest.param("import importlib\nimportlib.import_module('lib.a')", "lib/a.py", id="import_module"),
@@ -78,27 +78,51 @@ def test_imports_are_followed(cache: FactCache, files: dict[str, str], changed: 
 @pytest.mark.parametrize(
     "code",
     [
-        pytest.param("exec(text)", id="exec"),
-        pytest.param("run = eval", id="eval-passed-on"),
         pytest.param("import importlib\nimportlib.import_module(name)", id="computed-import"),
-        pytest.param("from importlib import import_module as load\nload('lib')", id="renamed-import"),
-        pytest.param("import importlib.util", id="importlib-util"),
-        pytest.param("import sys\nsys.path.append('lib')", id="search-path"),
-        pytest.param("import sys as system\nsystem.path.append('lib')", id="search-path-of-renamed-sys"),
-        pytest.param("import sys\ngetattr(sys, 'path')", id="search-path-by-name"),
+        pytest.param("from importlib import import_module as load\nload(name)", id="renamed-import"),
+        pytest.param("run(__import__)", id="import-function-handed-on"),
         pytest.param("__path__ = []", id="package-path"),
-        pytest.param("import pkgutil", id="pkgutil"),
-        pytest.param("import runpy", id="runpy"),
+        pytest.param("import pkgutil\npkgutil.iter_modules(folders)", id="pkgutil"),
         pytest.param("from glob import glob\nglob('*')", id="glob"),
         pytest.param("import os\nos.walk('.')", id="walk"),
+        pytest.param("from os import walk as go\ngo(folder)", id="walk-renamed"),
+        pytest.param("import os\nlist(map(os.listdir, folders))", id="listing-handed-on"),
         pytest.param("folder.iterdir()", id="iterdir"),
-        pytest.param("this is no Python", id="syntax-error"),
     ],
 )
-def test_what_is_dynamic_depends_on_the_whole_repository(cache: FactCache, code: str) -> None:
-    old = {"dag.py": DAG + "import helper", "helper.py": code, **OTHER}
-    assert compare(cache, old, {"far/away.py": "changed = 1"}).files == frozenset({"dag.py"})
-    assert compare(cache, old, {"README.md": "changed"}).files == frozenset()
+def test_what_is_unknown_depends_on_the_whole_dag_folder(cache: FactCache, code: str) -> None:
+    old = {"d/dag.py": DAG + "import helper", "d/helper.py": code, "d/other.py": DAG}
+    assert compare(cache, old, {"d/far/away.py": "changed = 1"}, "d").files == frozenset({"dag.py"})
+    assert compare(cache, old, {"d/README.md": "changed"}, "d").files == frozenset()
+    assert compare(cache, old, {"far/away.py": "changed = 1"}, "d").files == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("code", "paths"),
+    [
+        pytest.param("sys.path.append(HERE + '/vendor')", {"vendor/lib.py"}, id="append"),
+        pytest.param("sys.path.insert(0, os.path.join(HERE, 'vendor'))", {"vendor/lib.py"}, id="insert"),
+        pytest.param("sys.path.extend([HERE + '/vendor', '/srv/far/vendor'])", {"vendor/lib.py", "far/vendor/lib.py"},
+                     id="extend"),
+        pytest.param("sys.path += [HERE + '/vendor']", {"vendor/lib.py"}, id="in-place"),
+        pytest.param("sys.path = [HERE + '/vendor', *sys.path]", {"vendor/lib.py"}, id="set"),
+        pytest.param("sys.path[:0] = [HERE + '/vendor']", {"vendor/lib.py"}, id="set-in-part"),
+        pytest.param("if HERE not in sys.path:\n    sys.path.append(HERE + '/vendor')", {"vendor/lib.py"}, id="asked"),
+        pytest.param("sys.path.append(folder)", {"vendor/lib.py", "far/vendor/lib.py"}, id="unknown"),
+        pytest.param("change(sys.path)", {"vendor/lib.py", "far/vendor/lib.py"}, id="handed-on"),
+        pytest.param("from sys import path\npath.append(1)", {"vendor/lib.py", "far/vendor/lib.py"}, id="by-name"),
+        pytest.param("getattr(sys, 'path')", {"vendor/lib.py", "far/vendor/lib.py"}, id="by-text"),
+        pytest.param("run('python far/vendor/x.py')", {"far/vendor/lib.py"}, id="beside-a-program"),
+        pytest.param("print(sys.argv)", set(), id="another-name"),
+    ],
+)  # fmt: skip
+def test_the_search_path_is_followed(cache: FactCache, code: str, paths: set[str]) -> None:
+    """A library that the DAG folder has, too; so that only the search path leads to the others."""
+    header = "import os, sys\nHERE = os.path.dirname(__file__)\n"
+    old = {"dag.py": DAG + header + code + "\nimport lib", "lib.py": "", "far/vendor/x.py": "import lib", **OTHER}
+    for path in ("vendor/lib.py", "far/vendor/lib.py"):
+        files = {"dag.py"} if path in paths else set()
+        assert compare(cache, {**old, path: ""}, {path: "changed = 1"}).files == frozenset(files), path
 
 
 @pytest.mark.parametrize(
@@ -108,28 +132,33 @@ def test_what_is_dynamic_depends_on_the_whole_repository(cache: FactCache, code:
         pytest.param("Operator(sql=f'{name}_a.sql')", "sql/x_a.sql", True, id="end-of-a-template's-name"),
         pytest.param("Operator(sql='%s.sql' % name)", "sql/x.sql", True, id="ending-alone"),
         pytest.param("Operator(sql='sql/a.sql')", "sql/b.csv", False, id="another-file"),
-        pytest.param("DAG(template_searchpath='/srv/sql')", "sql/a.sql", True, id="directory"),
-        pytest.param("PROJECT = Path(__file__).parent / 'dbt'", "dbt/models/a.sql", True, id="directory-as-operand"),
-        pytest.param("open('a.csv')", "data/other.csv", True, id="open-reads-any-data"),
-        pytest.param("open('a.csv')", "lib.py", False, id="open-reads-no-python"),
+        pytest.param("run('/srv/sql')", "sql/a.sql", True, id="directory"),
+        pytest.param("DAG(template_searchpath='/srv/sql')", "sql/a.sql", False, id="search-path-alone"),
+        pytest.param("DAG(template_searchpath='/srv/sql')\nrun('a.sql')", "sql/a.sql", True, id="search-path"),
+        pytest.param("run(Path(__file__).parent / 'dbt')", "dbt/models/a.sql", True, id="directory-as-operand"),
+        pytest.param("DBT = Path(__file__).parent / 'dbt'", "dbt/models/a.sql", False, id="directory-that-is-not-used"),
+        pytest.param("DBT = Path(__file__).parent / 'dbt'\nrun(DBT)", "dbt/models/a.sql", True, id="directory-by-name"),
+        pytest.param("open('a.csv')", "data/other.csv", False, id="open-reads-no-other-name"),
+        pytest.param("open(HERE + f'/data/{name}')", "data/a.csv", False, id="name-that-nothing-has"),
+        pytest.param("run('a')\nopen(HERE + f'/data/{name}')", "data/a.csv", True, id="name-that-the-code-has"),
         pytest.param("Operator(conf='conf.yaml')", "sql/named.sql", True, id="named-by-a-file-that-is-read"),
-        pytest.param("open(name)", "jobs/run.py", True, id="named-by-a-file-that-may-be-read"),
+        pytest.param("open('conf.yaml')", "jobs/run.py", True, id="program-named-by-a-file-that-is-read"),
+        pytest.param("open(name)", "jobs/run.py", False, id="name-that-is-unknown"),
         pytest.param("doc = open('README.md')", "README.md", True, id="readme-that-is-named"),
-        pytest.param("open(name)", "docs/index.html", False, id="documentation"),
-        pytest.param("open(name)", "LICENSE", False, id="licence"),
-        pytest.param("open(name)", ".github/workflows/ci.yaml", False, id="continuous-integration"),
-        pytest.param('"""Reads a.csv."""', "a.csv", False, id="docstring"),
+        pytest.param("glob.glob(HERE)", "docs/index.html", False, id="documentation"),
+        pytest.param("os.walk(HERE)", "LICENSE", False, id="licence"),
+        pytest.param("os.walk(HERE)", ".github/workflows/ci.yaml", False, id="continuous-integration"),
+        pytest.param('def f():\n    """Reads a.csv."""\nf()', "a.csv", False, id="docstring"),
     ],
 )
 def test_data_touches_what_can_read_it(cache: FactCache, code: str, changed: str, touches: bool) -> None:
-    old = {"dag.py": DAG + code, "conf.yaml": "query: named.sql\njob: run.py", **OTHER}
+    header = "import glob, os\nHERE = os.path.dirname(__file__)\n"
+    old = {"dag.py": DAG + header + code, "conf.yaml": "query: named.sql\njob: run.py", **OTHER}
     assert compare(cache, old, {changed: "changed"}).files == (frozenset({"dag.py"}) if touches else frozenset())
 
 
-def test_a_template_that_nothing_names_touches_everything(cache: FactCache) -> None:
-    found = compare(cache, {"dag.py": DAG, **OTHER}, {"sql/a.sql": "-- a.sql"})
-    assert found.files is None
-    assert found.why == "every DAG file: sql/a.sql may be a template, and no file names it"
+def test_a_template_that_nothing_names_touches_nothing(cache: FactCache) -> None:
+    assert compare(cache, {"dag.py": DAG, **OTHER}, {"sql/a.sql": "-- a.sql"}).files == frozenset()
 
 
 def test_why_names_three_causes(cache: FactCache) -> None:
@@ -148,3 +177,25 @@ def test_any_content_can_be_analysed(noise: bytes, at: int, length: int) -> None
         facts.analyse(kind, noise)
     facts.analyse(facts.ARCHIVE, PACKED[:at] + noise[:length] + PACKED[at + length :])
     facts.analyse(facts.PYTHON, b"x = " + b"(" * 5000 + noise)
+
+
+@pytest.mark.parametrize(
+    ("code", "touches"),
+    [
+        pytest.param("def f(at):\n    os.listdir(at)\nf('/srv/in')", False, id="outside"),
+        pytest.param("def f(at):\n    os.listdir(at)\nf(HERE)", True, id="by-position"),
+        pytest.param("def f(at=None):\n    os.listdir(at)\nf(at=HERE)", True, id="by-name"),
+        pytest.param("def f(at='/srv/in'):\n    os.listdir(at)\nf()", False, id="default"),
+        pytest.param("def g(at):\n    f(at)\ndef f(at):\n    os.listdir(at)\ng(HERE)", True, id="two-calls"),
+        pytest.param("def g(at):\n    f(at)\ndef f(at):\n    os.listdir(at)\ng('/srv')", False, id="two-calls-outside"),
+        pytest.param("def f(at):\n    os.listdir(at)\nf('/srv/in')\nrun(f)", True, id="handed-on"),
+        pytest.param("def f(at):\n    os.listdir(at)\nf(*here)", True, id="starred"),
+        pytest.param("def f(a):\n    return os.path.join(HERE, a)\nos.listdir(f('data'))", True, id="result"),
+        pytest.param("def f(a):\n    return os.path.join('/srv', a)\nos.listdir(f('in'))", False, id="result-outside"),
+    ],
+)
+def test_arguments_are_followed_through_calls(cache: FactCache, code: str, touches: bool) -> None:
+    header = "import os\nHERE = os.path.dirname(__file__)\n"
+    old = {"dag.py": DAG + header + code, **OTHER, "data/a.csv": "1"}
+    found = compare(cache, old, {"data/a.csv": "2", "b.csv": "3"})
+    assert found.files == (frozenset({"dag.py"}) if touches else frozenset())

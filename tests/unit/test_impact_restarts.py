@@ -18,7 +18,7 @@ EVERYBODY = {"scheduler", "dag-processor", "triggerer", "worker", "api-server"}
     ("path", "code", "components", "everything"),
     [
         pytest.param("x.py", "class P(AirflowPlugin): pass", EVERYBODY, True, id="plugin"),
-        pytest.param("plugins/x.py", "pass", EVERYBODY, True, id="plugins-folder"),
+        pytest.param("plugins/x.py", "pass", EVERYBODY, False, id="plugins-folder"),
         pytest.param("airflow_local_settings.py", "pass", EVERYBODY, True, id="local-settings"),
         pytest.param("x.py", "@hookimpl\ndef on_x(): pass", EVERYBODY, True, id="listener"),
         pytest.param("x.py", "class X(base.BaseXCom): pass", {"triggerer", "worker", "api-server"}, True, id="xcom"),

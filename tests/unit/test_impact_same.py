@@ -50,8 +50,8 @@ def test_other_code_touches_its_users(cache: FactCache, before: str, after: str)
 @pytest.mark.parametrize(
     "dag",
     [
-        pytest.param("TEXT = HERE / 'lib.py'\n", id="names-it"),
-        pytest.param("import pkgutil\n", id="may-read-anything"),
+        pytest.param("open(HERE / 'lib.py')\n", id="names-it"),
+        pytest.param("import os\nos.walk('.')\n", id="may-read-anything"),
     ],
 )
 def test_who_may_read_the_text_is_touched(cache: FactCache, dag: str) -> None:

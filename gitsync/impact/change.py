@@ -1,0 +1,90 @@
+"""The change from one revision to another, and the files that depend on a changed one.
+
+The paths of both revisions form one index, so a file that was added or removed is found by the names that mean it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitsync.impact.closure import Closure
+from gitsync.impact.names import Roots
+from gitsync.impact.paths import Paths
+from gitsync.impact.view import Readers, View
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from gitsync.impact.cache import Known, Session
+    from gitsync.impact.learn import Key
+    from gitsync.impact.side import Side
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two revisions, and the paths in which they differ."""
+
+    old: View
+    new: View
+    paths: frozenset[str]
+    """The changed paths, also those through links, and directories that are new or gone, each with a slash."""
+    same: frozenset[str]
+    """Those whose code is the same, so that only a file that reads them as data may differ."""
+
+    @classmethod
+    def of(
+        cls, session: Session, sides: Sequence[Side], known: Mapping[Key, Known], changed: Collection[str],
+        same: frozenset[str],
+    ) -> Change:  # fmt: skip
+        """Compare two sides that differ in the paths ``changed``."""
+        paths = {*changed, *_through_links(sides)}
+        folders = _folders(sides, paths)
+        every = {*sides[0].files, *sides[1].files, *folders}
+        index = Paths.of(every, sides[1].folder, _roots(sides))
+        readers = Readers(sides)
+        old, new = (View(session, side, known, index, readers) for side in sides)
+        return cls(old, new, frozenset(paths | folders), same)
+
+    def cause(self, path: str) -> str:
+        """The changed path because of which a file may behave differently; empty if there is none.
+
+        Without one, the old revision's files on which it depends are those of the new revision, too.
+        """
+        if path in self.paths - self.same:
+            return path
+        closure = Closure.of(self.old, path)
+        counted = (each for each in closure.ways if each in self.paths)
+        return next((each for each in counted if each not in self.same or each in closure.data), "")
+
+
+def _roots(sides: Sequence[Side]) -> Roots:
+    declared = {side.folder.rstrip("/") for side in sides}
+    declared.update(root for side in sides for root in side.rules.roots or ())
+    closed = all(side.rules.roots is not None for side in sides)
+    return Roots.of(declared, closed=closed, files=[side.files for side in sides])
+
+
+def _through_links(sides: Sequence[Side]) -> set[str]:
+    """Paths with another content because a symbolic link, or its target, has changed."""
+    before, after = (side.files for side in sides)
+    linked = {path for side in sides for path in side.linked}
+    return {path for path in linked if before.get(path) != after.get(path)}
+
+
+def _folders(sides: Sequence[Side], changed: Collection[str]) -> set[str]:
+    """Directories that are new or gone, each with a slash. Python may take any directory for a namespace package."""
+    before, after = (side.files for side in sides)
+    if all(path in before and path in after for path in changed):
+        return set()
+    return {f"{folder}/" for folder in _parents(before) ^ _parents(after)}
+
+
+def _parents(files: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for path in files:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
