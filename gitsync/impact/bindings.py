@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,8 @@ from gitsync.impact.texts import MOST, last_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+INSTALLED = sys.stdlib_module_names | {"airflow"}
+"""Modules that are no repository's."""
 Bindings = dict[str, "list[ast.expr | None]"]
 """The values that a name is bound to; None stands for one that is unknown."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -33,15 +36,17 @@ class Names:
     """Functions and methods by their names; of several with one name, the last."""
     imported: dict[str, str]
     """Names that are imported, each with the dotted name that it stands for."""
+    stars: list[str]
+    """Modules of which all names are imported."""
     calls: dict[str, list[Call]]
     """See `calls_of`."""
 
 
 def of_module(tree: ast.Module) -> Names:
     """The names of a whole file."""
-    found = Names({}, {}, {}, {}, calls_of(tree))
+    found = Names({}, {}, {}, {}, [], calls_of(tree))
     for node in ast.walk(tree):
-        _import(node, found.imported)
+        _import(node, found)
         if isinstance(node, ast.ClassDef):
             _bind_all(_within(node.body), found.fields)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -133,7 +138,8 @@ def _within(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
             todo.extend(ast.iter_child_nodes(node))
 
 
-def _import(node: ast.AST, into: dict[str, str]) -> None:
+def _import(node: ast.AST, found: Names) -> None:
+    into = found.imported
     if isinstance(node, ast.Import):
         for item in node.names:
             top = item.name.partition(".")[0]
@@ -143,6 +149,8 @@ def _import(node: ast.AST, into: dict[str, str]) -> None:
         for item in node.names:
             joint = "" if base.endswith(".") or not base else "."
             into[item.asname or item.name] = f"{base}{joint}{item.name}"
+            if item.name == "*" and base.partition(".")[0] not in INSTALLED:
+                found.stars.append(base)
 
 
 def _bind_all(nodes: Iterable[ast.AST], into: Bindings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import sys
@@ -13,7 +14,7 @@ from gitsync.errors import StoreError
 from gitsync.impact import facts, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitsync.impact.facts import Facts
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _VERSION = facts.VERSION * 10_000 + sys.version_info[0] * 100 + sys.version_info[1]
 """Version of the cache. Results of an older analyser, or of another Python's parser, do not count."""
-_TABLES = ("facts", "classes")
+_TABLES = ("facts", "classes", "closures")
 # Columns in the order of their key. With another order, `quick_check` of SQLite 3.40 reports NULLs that are none.
 _SCHEMA = f"""
 CREATE TABLE facts (
@@ -32,6 +33,7 @@ CREATE TABLE facts (
     UNIQUE (blob, kind)
 );
 CREATE TABLE classes (fact INTEGER, name TEXT, base TEXT, PRIMARY KEY (fact, name, base)) WITHOUT ROWID;
+CREATE TABLE closures (start TEXT PRIMARY KEY, layout TEXT, files TEXT) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
 _INSERT = """
@@ -50,6 +52,16 @@ class Known(NamedTuple):
     members: str
     """Names with a slash after each."""
     opaque: bool
+
+
+class Used(NamedTuple):
+    """A file on which another depends."""
+
+    path: str
+    blob: str
+    """Its content; empty if the revision does not have the file."""
+    data: bool
+    """Whether it is read as data, so that each byte of it counts."""
 
 
 class Session:
@@ -86,6 +98,18 @@ class Session:
         """The classes in the facts ``only``, each as fact id, class name and name of a base."""
         rows = self._connection.execute("SELECT fact, name, base FROM classes")
         return [row for row in rows if row[0] in only]
+
+    def closures(self, layout: str) -> dict[str, list[Used]]:
+        """The files on which each file depends among the paths of a layout; see `keep`."""
+        rows = self._connection.execute("SELECT start, files FROM closures WHERE layout = ?", (layout,))
+        return {start: [Used(*each) for each in json.loads(files)] for start, files in rows}
+
+    def keep(self, layout: str, closures: Mapping[str, Sequence[Used]]) -> None:
+        """Keep the files on which files depend. ``layout`` stands for all that counts besides their contents."""
+        rows = ((_storable(start), layout, json.dumps(files)) for start, files in closures.items())
+        with self._connection:
+            self._connection.execute("DELETE FROM closures WHERE layout != ?", (layout,))
+            self._connection.executemany("INSERT OR REPLACE INTO closures VALUES (?, ?, ?)", rows)
 
     def forget_except(self, kept: Collection[int]) -> None:
         """Remove all facts but ``kept``."""

@@ -10,7 +10,7 @@ LISTERS = frozenset({"copytree", "fwalk", "glob", "iglob", "listdir", "make_arch
 """Functions of `os`, `glob` and `shutil` that list a directory."""
 DEEP_LISTERS = frozenset({"copytree", "fwalk", "make_archive", "walk"})
 """Those that list all directories below it, too."""
-LISTING_METHODS = frozenset({"glob", "iterdir", "rglob"})
+LISTING_METHODS = frozenset({"glob", "iterdir", "rglob", "walk"})
 """Methods of `pathlib.Path`."""
 LISTING_MODULES = frozenset({"glob", "os", "pathlib", "shutil"})
 MODULE_LISTERS = frozenset({"iter_modules", "walk_packages"})
@@ -19,9 +19,9 @@ EVALUATORS = frozenset({"compile", "eval", "exec"})
 BY_NAME = frozenset({"globals", "locals", "vars"})
 """They give names of a module as data, so that each function of it may be called."""
 UNREADING = frozenset({
-    "append_to_sys_path", "basename", "chmod", "commonpath", "commonprefix", "dirname", "endswith", "exists",
-    "getLogger", "get_logger", "is_dir", "is_file", "is_relative_to", "isdir", "isfile", "makedirs", "mkdir",
-    "relative_to", "relpath", "remove", "rmtree", "startswith", "touch", "unlink",
+    "append_to_sys_path", "chmod", "commonpath", "commonprefix", "endswith", "exists", "getLogger", "get_logger",
+    "is_dir", "is_file", "is_relative_to", "isdir", "isfile", "makedirs", "mkdir", "remove", "rmtree", "startswith",
+    "touch", "unlink",
 })  # fmt: skip
 """They do not read the file whose path they get."""
 LOGGING = frozenset({"critical", "debug", "error", "exception", "info", "log", "warn", "warning"})
@@ -32,7 +32,5 @@ PLAIN_DECORATORS = frozenset({
 """Decorators that do not call the function, nor hand it to anybody who does."""
 PLAIN_BASES = frozenset({"ABC", "Enum", "Exception", "NamedTuple", "Protocol", "TypedDict", "object", "str"})
 """Classes that do not call the methods of their subclasses."""
-NO_PATHS = re.compile(
-    r"owner|email|dag_id|task_id|tags|description|schedule(_interval)?|pool|queue|group_id|\w*conn_id"
-)
+NO_PATHS = re.compile(r"owner|email|dag_id|task_id|tags|schedule(_interval)?|pool|queue|group_id|\w*conn_id")
 """Arguments that are no paths, although they may look like one."""

@@ -5,9 +5,11 @@ The paths of both revisions form one index, so a file that was added or removed 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitsync.impact.cache import Used
 from gitsync.impact.closure import Closure
 from gitsync.impact.names import Roots
 from gitsync.impact.paths import Paths
@@ -31,6 +33,12 @@ class Change:
     """The changed paths, also those through links, and directories that are new or gone, each with a slash."""
     same: frozenset[str]
     """Those whose code is the same, so that only a file that reads them as data may differ."""
+    layout: str
+    """Stands for all paths, and for the rules of both revisions."""
+    kept: dict[str, list[Used]]
+    """The files on which files were found to depend, with this layout."""
+    found: dict[str, list[Used]]
+    """Those that were not kept before, or with other contents."""
 
     @classmethod
     def of(
@@ -44,7 +52,8 @@ class Change:
         index = Paths.of(every, sides[1].folder, _roots(sides))
         readers = Readers(sides)
         old, new = (View(session, side, known, index, readers) for side in sides)
-        return cls(old, new, frozenset(paths | folders), same)
+        layout = _layout(index, sides)
+        return cls(old, new, frozenset(paths | folders), same, layout, session.closures(layout), {})
 
     def cause(self, path: str) -> str:
         """The changed path because of which a file may behave differently; empty if there is none.
@@ -53,9 +62,33 @@ class Change:
         """
         if path in self.paths - self.same:
             return path
-        closure = Closure.of(self.old, path)
-        counted = (each for each in closure.ways if each in self.paths)
-        return next((each for each in counted if each not in self.same or each in closure.data), "")
+        counted = (each for each in self._uses(path) if each.path in self.paths)
+        return next((each.path for each in counted if each.path not in self.same or each.data), "")
+
+    def _uses(self, path: str) -> list[Used]:
+        """The files on which a file of the old revision depends, in the order in which they were found."""
+        kept = self.kept.get(path)
+        if kept is None or any(each.blob != self._blob(each.path) for each in kept):
+            closure = Closure.of(self.old, path)
+            kept = [Used(each, self._blob(each), each in closure.data) for each in closure.ways]
+            self.kept[path] = self.found[path] = kept
+        return kept
+
+    def _blob(self, path: str) -> str:
+        entry = self.old.side.files.get(path)
+        return "" if entry is None else entry.blob
+
+    def keep(self) -> None:
+        """Keep what was found, so that the next commit need not look for it again."""
+        if self.found:
+            self.old.session.keep(self.layout, self.found)
+
+
+def _layout(index: Paths, sides: Sequence[Side]) -> str:
+    found = hashlib.sha256("\0".join(index.all).encode("utf-8", "surrogateescape"))
+    for side in sides:
+        found.update(repr((side.folder, side.rules, sorted(side.linked))).encode("utf-8", "surrogateescape"))
+    return found.hexdigest()
 
 
 def _roots(sides: Sequence[Side]) -> Roots:

@@ -115,6 +115,7 @@ class Closure:
     def _follow(self, path: str, code: Code, way: Way) -> None:
         """Follow what a text names. Of files in a directory that is read as a whole, only paths with a slash count."""
         for unit in code.units:
+            self._live.use(path, unit)
             self._apply(path, self._finder.of(path, unit, keep=True, loose=way.how in (_LISTS, _HOLDS)))
 
     def _read(self, path: str, way: Way, *, said: bool = False) -> None:
@@ -182,6 +183,6 @@ class Closure:
             for path in self.view.paths.called(scope, self._plain) - self.ways.keys():
                 self._read(path, way)
         for text, way in list(self._computed.items()):
-            for path in self._imports.computed(text):
+            for path in self._imports.computed(text, way.user):
                 self._reach(path, way)
         return len(self.ways) > before

@@ -45,6 +45,9 @@ class _Splitter:
         self._block(tree.body, top, None)
         self._constants("", self.values.of.names)
         self._results()
+        for name, target in self.values.of.imported.items():
+            if name != "*" and target.partition(".")[0] not in bindings.INSTALLED:
+                self.code.constants.setdefault(name, [f"\3{target}\4"])  # others may take it from here
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 self._constants(f"{node.name}.", self.values.of.fields, node)
@@ -108,11 +111,16 @@ class _Splitter:
         wakes = [node.name]
         if owner is not None and (decorated or node.name.startswith("__") or _foreign(owner)):
             wakes.append(owner.name)
-        elif owner is None and decorated:
+        elif owner is None and (decorated or node.name.startswith("__")):
             wakes = []
-        unit = Unit(wakes)
+        inside, whole = self.values.within(node), bindings.of_function(node)
+        self._unit(Unit(wakes), node, inside)
+        if inside is not whole:  # its calls in this file are known, those in other files are not
+            self._unit(Unit([node.name], outside=True), node, whole)
+
+    def _unit(self, unit: Unit, node: bindings.Function, names: bindings.Bindings) -> None:
         self.code.units.append(unit)
-        self.values.local = self.values.within(node)
+        self.values.local = names
         Reader(self.values, unit, top=False).read(node.body)
         self.values.local = {}
 
@@ -131,7 +139,9 @@ def _foreign(owner: ast.ClassDef) -> bool:
 
 def _is_main(test: ast.expr) -> bool:
     found = {item.id if isinstance(item, ast.Name) else getattr(item, "value", None) for item in ast.walk(test)}
-    return {"__name__", "__main__"} <= found
+    return {"__name__", "__main__"} <= found and not any(
+        isinstance(item, ast.NotEq | ast.Not) for item in ast.walk(test)
+    )
 
 
 def _has_units(node: ast.stmt) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitsync.impact import facts
 from gitsync.impact.paths import TREE
-from gitsync.impact.texts import CONSTANT, FILE, FOLDER, MOST, UNKNOWN
+from gitsync.impact.texts import CONSTANT, FILE, FOLDER, MOST, STEM, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,8 @@ class Expansion:
                 yield from self.of(path, text[: found.start()] + value + text[found.end() :], depth)
             return
         text = text.replace(FOLDER, TREE + self.view.paths.folder.rstrip("/"))
-        for home in self.view.homes(path) if FILE in text else [path]:
-            yield text.replace(FILE, TREE + home)
+        for home in self.view.homes(path) if FILE in text or STEM in text else [path]:
+            yield text.replace(FILE, TREE + home).replace(STEM, TREE + home.rpartition(".")[0])
 
     def _known(self, path: str, name: str, depth: int) -> list[str]:
         key = (path if name.startswith(".") else "", name, depth)
@@ -56,5 +56,9 @@ class Expansion:
     def _values(self, module: str, constant: str, depth: int) -> Iterator[str]:
         known = self.view.facts(module)
         if known is not None and known.kind == facts.PYTHON:
-            for text in self.view.code(known).constants.get(constant, ()):
+            code = self.view.code(known)
+            for text in code.constants.get(constant, ()):
                 yield from self.of(module, text, depth + 1)
+            for base, level, name in code.units[0].imports if constant not in code.constants else ():
+                if name == "*":
+                    yield from self._constant(module, f"{'.' * level}{base}.{constant}", depth + 1)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from gitsync.impact.texts import (
     DEEPEST,
     FILE,
     FOLDER,
+    MOST,
+    STEM,
     UNKNOWN,
     above,
     directory,
@@ -18,7 +20,9 @@ from gitsync.impact.texts import (
     last_name,
     last_part,
     product,
-)
+    split,
+    without_ending,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +30,13 @@ if TYPE_CHECKING:
 Texts = Callable[[ast.AST], list[str]]
 """Gives the texts that an expression inside may be."""
 _PATHS = frozenset({"Path", "PurePath", "PosixPath", "PurePosixPath"})
-_SAME = frozenset({"str", "abspath", "realpath", "normpath", "expanduser", "expandvars", "fspath", "fsdecode"})
+_SAME = frozenset({
+    "str", "abspath", "realpath", "normpath", "expanduser", "expandvars", "fspath", "fsdecode", "relpath",
+})  # fmt: skip
 """Functions that give the path that they get."""
 _SAME_METHODS = frozenset({
-    "absolute", "as_posix", "as_uri", "decode", "encode", "expanduser", "lstrip", "resolve", "rstrip", "strip",
+    "absolute", "as_posix", "as_uri", "decode", "encode", "expanduser", "lstrip", "relative_to", "resolve", "rstrip",
+    "strip",
 })  # fmt: skip
 _FETCHERS = frozenset({"get", "getenv", "get_mandatory_value"})
 """Functions of settings and environments, with a default for a value that is unknown."""
@@ -68,8 +75,32 @@ def _combined(node: ast.AST, texts: Texts) -> list[str] | None:
         case ast.BinOp(left, ast.Div(), right):
             return product([texts(left), texts(right)], joined)
         case ast.BinOp(left, ast.Mod(), _):
-            return [filled(text) for text in texts(left)]
+            return _filled(texts(left), _positions(node.right), texts)
     return None
+
+
+def _positions(node: ast.expr) -> dict[str, ast.expr]:
+    """What follows ``%``, by the position or the name of the placeholder."""
+    if isinstance(node, ast.Dict):
+        keys = (
+            (key, value) for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)
+        )
+        return {str(key.value): value for key, value in keys}
+    return {str(n): item for n, item in enumerate(node.elts if isinstance(node, ast.Tuple) else [node])}
+
+
+def _filled(templates: Sequence[str], given: Mapping[str, ast.expr], texts: Texts) -> list[str] | None:
+    """The templates with values for their placeholders, as far as these are known."""
+    found: list[str] = []
+    for template in templates[:MOST]:
+        pieces = split(template)
+        values = [[piece] if index % 2 == 0 else _value(piece, given, texts) for index, piece in enumerate(pieces)]
+        found += product(values, str.__add__) or [filled(template)]
+    return found
+
+
+def _value(name: str, given: Mapping[str, ast.expr], texts: Texts) -> list[str]:
+    return texts(given[name]) if name in given else [UNKNOWN]
 
 
 def _chosen(node: ast.AST, texts: Texts) -> list[str] | None:
@@ -91,6 +122,10 @@ def _part(node: ast.AST, texts: Texts) -> list[str] | None:
             return [last_part(text, part) for text in texts(value)]
         case ast.Subscript(ast.Attribute(value, "parents"), ast.Constant(int() as count)) if 0 <= count < DEEPEST:
             return [above(text, count + 1) for text in texts(value)]
+        case ast.Attribute(value, "sep" | "pardir" | "curdir" as name) if last_name(value) in ("os", "path"):
+            return [{"sep": "/", "pardir": "..", "curdir": "."}[name]]
+        case ast.Subscript(ast.Call(func, [value]), ast.Constant(0)) if last_name(func) == "splitext":
+            return [without_ending(text) for text in texts(value)]
     return None
 
 
@@ -102,6 +137,9 @@ def _called(node: ast.Call, texts: Texts) -> list[str] | None:
         return [FILE]
     if name in _FETCHERS:
         return _fetched(node, texts)
+    if of is not None and name == "format":
+        named = {item.arg: item.value for item in node.keywords if item.arg}
+        return _filled(texts(of), {**{str(n): item for n, item in enumerate(given)}, **named}, texts)
     if of is not None and (found := _method(name, of, given, texts)) is not None:
         return found
     return _function(name, given, texts) if given else None
@@ -110,8 +148,6 @@ def _called(node: ast.Call, texts: Texts) -> list[str] | None:
 def _method(name: str, of: ast.expr, given: Sequence[ast.expr], texts: Texts) -> list[str] | None:
     if name in _SAME_METHODS:
         return texts(of)
-    if name == "format":
-        return [filled(text) for text in texts(of)]
     if name == "join" and last_name(of) not in ("path", "posixpath", "os"):
         return _listed(of, given, texts)
     return _changed(name, of, given, texts) if given else None
@@ -125,9 +161,18 @@ def _changed(name: str, of: ast.expr, given: Sequence[ast.expr], texts: Texts) -
         case "with_name":
             return product([[directory(text) for text in texts(of)], texts(given[0])], joined)
         case "with_suffix":
-            stems = [text.rpartition(".")[0] if "." in text.rpartition("/")[2] else text for text in texts(of)]
-            return product([stems, texts(given[0])], str.__add__)
+            return product([[without_ending(text) for text in texts(of)], texts(given[0])], str.__add__)
+        case "replace" if len(given) == 2:
+            return _replaced(texts(of), texts(given[0]), texts(given[1]))
     return None
+
+
+def _replaced(found: Sequence[str], old: Sequence[str], new: Sequence[str]) -> list[str] | None:
+    if len(old) != 1 or len(new) != 1 or UNKNOWN in old[0] + new[0]:
+        return None
+    return [
+        STEM + new[0] if text == FILE and old[0] == ".py" else text.replace(old[0] or UNKNOWN, new[0]) for text in found
+    ]
 
 
 def _function(name: str, given: Sequence[ast.expr], texts: Texts) -> list[str] | None:

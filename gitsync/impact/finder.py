@@ -10,6 +10,7 @@ from gitsync.impact.effects import Effects
 from gitsync.impact.expansion import Expansion
 from gitsync.impact.imports import dotted
 from gitsync.impact.paths import plain
+from gitsync.impact.texts import UNKNOWN
 from gitsync.impact.words import pieces
 
 if TYPE_CHECKING:
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 _LONGEST = 1 << 13
 """Characters of one text in which paths are looked for."""
-_IMPORT = re.compile(r"(?:(?:^|\n)\s*(?:from|import)|(?:^|\s)-m)\s+([A-Za-z_][\w.]{0,200})")
-"""Code in a text, and ``python -m module``."""
+_NAME = 300
+"""Characters of the longest text that is looked at as one name."""
+_IMPORT = re.compile(r"(?:^|\n)\s*(?:from|import)\s+([A-Za-z_][\w.]{0,200})")
+"""Code in a text."""
+_RUN = re.compile(r"(?:^|\s)-m\s+([A-Za-z_][\w.]{0,200})")
+"""``python -m module``."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Finder:
         for (folder, pattern, deep), line in unit.lists.items():
             for one in expansion.of(path, folder):
                 _add(found.lists, self.view.paths.listed(one, pattern, deep=deep), line)
+                if one == UNKNOWN:
+                    _add(found.lists, self.view.paths.package(path), line)
         for text, line in unit.modules.items():
             _add(found.computed, expansion.of(path, text), line)
         found.plain.update(word for each in (() if loose else unit.words) for word in plain(each))
@@ -78,11 +85,14 @@ class Finder:
 
     def _text(self, path: str, text: str, line: int, found: Effects) -> None:
         for one in Expansion(self.view, self.imports).of(path, text[:_LONGEST]):
-            whole = () if any(map(str.isspace, one)) else (one,)
+            whole = (one,) if "\n" not in one and len(one) < _NAME else ()  # names may have spaces
             for piece in {*whole, *pieces(one)}:
                 self._piece(path, piece, line, found)
-            for module in _IMPORT.findall(one) if "import" in one or "-m" in one else ():
+            for module in _IMPORT.findall(one) if "import" in one else ():
                 self._import(path, module, 0, "", line, found)
+            for module in _RUN.findall(one) if "-m" in one else ():
+                self._import(path, module, 0, "", line, found)
+                _add(found.names, self.imports.found(path, module, 0, ""), line)
 
     def _piece(self, path: str, piece: str, line: int, found: Effects) -> None:
         meant = self.view.paths.meant(piece)

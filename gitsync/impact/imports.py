@@ -111,12 +111,15 @@ class Imports:
             for start in range(1, len(package) + 1):
                 yield from self.paths.modules.get(".".join(names[start:]), ())
 
-    def computed(self, name: str) -> Iterator[str]:
-        """The modules that a computed name may mean; one of which nothing is known means each of the DAG folder."""
+    def computed(self, name: str, user: str) -> Iterator[str]:
+        """The modules that a computed name in the file ``user`` may mean.
+
+        One of which nothing is known means each module of the DAG folder, and of the file's own package.
+        """
         known = name.replace(UNKNOWN, "").strip(".")
         if known and TREE not in name:
             yield from self.paths.modules_like(name)
             return
-        for path in self.paths.in_folder():
+        for path in (*self.paths.in_folder(), *self.paths.package(user)):
             if facts.kind(path) in (facts.PYTHON, facts.COMPILED):
                 yield path

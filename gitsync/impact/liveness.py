@@ -9,9 +9,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gitsync.impact.unit import Code, Unit
+
+
+_ENOUGH = 3
+"""Files that use an attribute: of more than two it need not be known which they are."""
 
 
 class Liveness:
@@ -26,8 +30,9 @@ class Liveness:
         self._waiting: dict[str, list[tuple[str, Unit]]] = defaultdict(list)
         self._held: dict[str, list[tuple[str, list[str]]]] = defaultdict(list)
         self._used: dict[str, set[str]] = defaultdict(set)
+        self._taken: set[tuple[str, str]] = set()
         self._names: set[str] = set()
-        self._attributes: set[str] = set()
+        self._attributes: dict[str, set[str]] = defaultdict(set)
         self._fields: set[str] = set()
         self._starred: set[str] = set()
         self._whole = False
@@ -49,10 +54,15 @@ class Liveness:
     def _runs(self, path: str, unit: Unit) -> bool:
         if unit.main:
             return False
-        return self._whole or not unit.wakes or any(self._is_used(path, name) for name in unit.wakes)
+        return self._whole or not unit.wakes or any(self._is_used(path, unit, name) for name in unit.wakes)
 
-    def _is_used(self, path: str, name: str) -> bool:
-        return name in self._attributes or name in self._used[path] or (path in self._starred and name in self._names)
+    def _is_used(self, path: str, unit: Unit, name: str) -> bool:
+        users = self._attributes.get(name, set())
+        if unit.outside:
+            users = users - {path}
+        elif name in self._used[path]:
+            return True
+        return bool(users) or (path, name) in self._taken or (path in self._starred and name in self._names)
 
     def run_whole(self, path: str) -> None:
         """Run every unit of a file, its main program included."""
@@ -61,16 +71,17 @@ class Liveness:
     def use(self, path: str, unit: Unit) -> None:
         """Wake the units and the constants that a unit uses."""
         names = unit.names - self._used[path]
-        attributes = unit.attributes - self._attributes
+        attributes = {name for name in unit.attributes if len(self._attributes[name] | {path}) < _ENOUGH}
         fields = unit.fields - self._fields
         self._used[path] |= names
         self._names |= names
-        self._attributes |= attributes
+        for name in attributes:
+            self._attributes[name].add(path)
         self._fields |= fields
         for name in names:
-            self.todo.extend(item for item in self._waiting[name] if item[0] == path or item[0] in self._starred)
+            self._wake(name, lambda user, unit: (user == path and not unit.outside) or user in self._starred)
         for name in attributes:
-            self.todo.extend(self._waiting[name])
+            self._wake(name, lambda user, unit: user != path or not unit.outside)
         self._hold(fields, self.opened)
         self._hold(names, self._starred)
         if unit.whole and not self._whole:
@@ -86,9 +97,12 @@ class Liveness:
 
     def take(self, path: str, name: str) -> None:
         """``from path import name``."""
-        if name not in self._used[path]:
-            self._used[path].add(name)
-            self.todo.extend(item for item in self._waiting[name] if item[0] == path)
+        if (path, name) not in self._taken:
+            self._taken.add((path, name))
+            self._wake(name, lambda user, _unit: user == path)
+
+    def _wake(self, name: str, counts: Callable[[str, Unit], bool]) -> None:
+        self.todo.extend(item for item in self._waiting.get(name, ()) if counts(*item))
 
     def star(self, path: str) -> bool:
         """``from path import *``. False if that has been said before."""

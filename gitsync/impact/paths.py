@@ -51,7 +51,7 @@ class Paths:
 
     def __post_init__(self) -> None:
         self._meant: dict[str, Meant] = {}
-        self._below: dict[str, list[str]] = {}
+        self._below: dict[str, Sequence[str]] = {}
         self._matching: dict[tuple[str, str, bool], frozenset[str]] = {}
         self._called: dict[frozenset[str], dict[str, set[str]]] = {}
 
@@ -112,16 +112,22 @@ class Paths:
         """The modules in a package's directory."""
         return self._members.get(package, [])
 
-    def below(self, directory: str) -> list[str]:
+    def below(self, directory: str) -> Sequence[str]:
         """All files below a directory that may be read without being named."""
         if directory not in self._below:
-            start, end = (bisect_left(self._readable, f"{directory}{mark}") for mark in "/0")
-            self._below[directory] = self._readable[start:end] if directory else self._readable
+            self._below[directory] = _below(self._readable, directory)
         return self._below[directory]
 
-    def in_folder(self) -> list[str]:
+    def in_folder(self) -> Sequence[str]:
         """All files of the DAG folder that may be read without being named."""
         return self.below(self.folder.rstrip("/"))
+
+    def package(self, path: str) -> Sequence[str]:
+        """All files of the outermost package that a file is in; none if it is in no package."""
+        folder, found = path.rpartition("/")[0], ""
+        while folder and f"{folder}/__init__.py" in self._files:
+            folder, found = folder.rpartition("/")[0], folder
+        return self.below(found) if found else ()
 
     def meant(self, text: str) -> Meant:
         """The paths that a text without placeholders can mean."""
@@ -142,7 +148,7 @@ class Paths:
         start = self.below(head)
         if not _known(path.rpartition("/")[2]):
             return Meant(beside=frozenset(start))
-        named = frozenset(one for one in start if _fits(path, one))
+        named = frozenset(one for one in _below(self.all, head) if _fits(path, one) and not one.endswith("/"))
         return Meant(named) if named else Meant(below=frozenset(one for one in start if _fits(f"{path}/*", one)))
 
     @cached_property
@@ -185,7 +191,8 @@ class Paths:
         folders = self.folders(directory)
         unknown = folders is None
         for folder in [self.folder.rstrip("/")] if folders is None else folders:
-            for path in self.below(folder):
+            # A pattern such as `*.md` names what is else not read.
+            for path in self.below(folder) if pattern == "*" or unknown else _below(self.all, folder):
                 inside = path[len(folder) :].lstrip("/")
                 if (deep or unknown or "/" not in inside) and _fits(pattern, inside.rpartition("/")[2]):
                     yield path
@@ -227,6 +234,12 @@ class Paths:
             return {folder for folder in self.directories if _fits(path, folder)}
         parts = [part for part in directory.split("/") if part not in ("", ".", "..")]
         return list(self._directories(parts)) if parts and _known(parts[-1]) else None
+
+
+def _below(paths: Sequence[str], directory: str) -> Sequence[str]:
+    """The part of sorted paths that is below a directory."""
+    start, end = (bisect_left(paths, f"{directory}{mark}") for mark in "/0")
+    return paths[start:end] if directory else paths
 
 
 @lru_cache(1 << 16)

@@ -120,6 +120,15 @@ class Reader(ast.NodeVisitor):
                 self._unit.attributes.update(parts)
                 self._unit.fields.update(parts)
 
+    def visit_List(self, node: ast.List | ast.Tuple) -> None:
+        texts = [item.value for item in node.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        if "-m" in texts:
+            self._note(node, [" ".join(texts)])  # a command as a list
+        self.generic_visit(node)
+
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        self.visit_List(node)
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         self._note(node, self._values.texts(node))
         self._inside(node)
@@ -176,6 +185,13 @@ class Reader(ast.NodeVisitor):
     # Calls
 
     def visit_Call(self, node: ast.Call) -> None:
+        quiet = self._quiet
+        if quiet and self._values.texts(node) == NOTHING:
+            self._quiet = 0  # what surrounds the call says nothing of its arguments
+        self._call(node)
+        self._quiet = quiet
+
+    def _call(self, node: ast.Call) -> None:
         name = last_name(node.func)
         of = node.func.value if isinstance(node.func, ast.Attribute) else None
         if name == "getattr" and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant):

@@ -35,7 +35,13 @@ def loaded(text: str) -> Code:
 
 
 def _unit(number: int, **given: Any) -> Unit:  # noqa: ANN401 - JSON
-    unit = Unit(given.get("wakes", []), given.get("main", False), whole=given.get("whole", False), number=number)
+    unit = Unit(
+        given.get("wakes", []),
+        given.get("outside", False),
+        given.get("main", False),
+        whole=given.get("whole", False),
+        number=number,
+    )
     for name in ("names", "attributes", "fields", "roots", "words"):
         getattr(unit, name).update(given.get(name, ()))
     unit.imports.update((module, level, name) for module, level, name in given.get("imports", ()))

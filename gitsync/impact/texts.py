@@ -13,6 +13,8 @@ UNKNOWN = "\0"
 """A piece that may be any text."""
 FILE = "\1"
 """The path of the file that the expression is in. ``\\1/..`` is its directory."""
+STEM = "\6"
+"""The path of the file that the expression is in, without its ending."""
 FOLDER = "\2"
 """The path of the DAG folder."""
 CONSTANT = re.compile("\3([^\3\4]*)\4")
@@ -23,6 +25,7 @@ DEEPEST = 14
 """Expressions inside one another, with names followed to their values."""
 LONGEST = 1 << 16
 """Characters of one text."""
+_FIELD = re.compile(r"\{(\w{0,80})[^{}\n]{0,80}\}|%\(([^()%]{0,80})\)\w|%[-+ #0-9.]{0,8}[A-Za-z]")
 _PLACEHOLDER = re.compile(
     r"\{\{[^{}]{0,200}\}\}|%\([^()%]{0,80}\)\w|%[-+ #0-9.]{0,8}[A-Za-z]|\{[^{}\n]{0,80}\}|\$\{[^{}]{0,80}\}|\$\w+"
 )
@@ -69,6 +72,24 @@ def last_part(text: str, part: str) -> str:
     if last == ".." or FILE in last or FOLDER in last:
         return UNKNOWN
     return last if part == "name" else last.rpartition(".")[0] or last
+
+
+def without_ending(text: str) -> str:
+    """A path without the ending of its last part."""
+    if text == FILE:
+        return STEM
+    return text.rpartition(".")[0] if "." in text.rpartition("/")[2] else text
+
+
+def split(text: str) -> list[str]:
+    """The pieces of a template: at even places texts, at odd ones the names or numbers of placeholders."""
+    found, last, number = [], 0, 0
+    for item in _FIELD.finditer(text[:LONGEST]):
+        name = item[1] or item[2]
+        found += [text[last : item.start()], name or str(number)]
+        number += not name
+        last = item.end()
+    return [*found, text[last:]]
 
 
 def filled(text: str) -> str:

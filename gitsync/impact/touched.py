@@ -80,7 +80,9 @@ def touched(
         same = same_code(sides, changed, announce)
         announce(Step.COMPARISON)
         change = Change.of(session, sides, known, changed, same)
-        return replace(_compared(change, dags), opaque=_opaque(change))
+        found = replace(_compared(change, dags), opaque=_opaque(change))
+        change.keep()
+        return found
 
     return cache.using(work)
 

@@ -11,6 +11,8 @@ class Unit:
 
     wakes: list[str] = field(default_factory=list)
     """The unit runs if one of these names is used. None: it runs with the module."""
+    outside: bool = False
+    """Whether only uses in other files count. Such a unit is a function once more, with arguments that are unknown."""
     main: bool = False
     """Whether the unit runs only if the file is run as a program."""
     names: set[str] = field(default_factory=set)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitsync.impact.bindings import Elsewhere, arguments, of_calls, of_function, results
+from gitsync.impact.bindings import INSTALLED, Elsewhere, arguments, of_calls, of_function, results
 from gitsync.impact.expressions import built
 from gitsync.impact.texts import DEEPEST, FILE, FOLDER, LONGEST, MOST, UNKNOWN, last_name
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 NOTHING = [UNKNOWN]
 STEPS = 100_000
 """Expressions that are evaluated for one file."""
-_INSTALLED = sys.stdlib_module_names | {"airflow"}
 
 
 @dataclass
@@ -78,14 +77,21 @@ class Values:
             return [FILE]
         if bound is not None:
             key = f"{id(self.local)} {node.id}"
-            return None if key in seen else self._any_of(bound, depth, seen | {key})
+            found = None if key in seen else self._any_of(bound, depth, seen | {key})
+            also = self._imported(node) if node.id not in self.local else None
+            return [*(found or NOTHING), *also] if also else found
         if node.id == "DAGS_FOLDER":
             return [FOLDER]
-        return self._imported(node)
+        return self._imported(node) or self._starred(node.id)
 
     def _imported(self, node: ast.AST) -> list[str] | None:
         constant = self.constant_of(node)
         return [f"\3{constant}\4"] if constant else None
+
+    def _starred(self, name: str) -> list[str] | None:
+        """A name that only ``from module import *`` can have brought."""
+        stars = self.of.stars if name not in self.of.functions and not hasattr(builtins, name) else ()
+        return [f"\3{star}.{name}\4" for star in stars[:MOST]] or None
 
     def _attribute(self, node: ast.Attribute, depth: int, seen: frozenset[str]) -> list[str] | None:
         name = node.attr
@@ -144,7 +150,7 @@ class Values:
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
-        if not isinstance(node, ast.Name) or node.id in self.local or node.id in self.of.names:
+        if not isinstance(node, ast.Name) or node.id in self.local:
             return ""
         base = self.of.imported.get(node.id, "")
-        return "" if not base or base.split(".")[0] in _INSTALLED else ".".join((base, *reversed(parts)))
+        return "" if not base or base.split(".")[0] in INSTALLED else ".".join((base, *reversed(parts)))

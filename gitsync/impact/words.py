@@ -10,32 +10,43 @@ from gitsync.impact.texts import FILE, UNKNOWN, filled
 from gitsync.impact.unit import Code, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MOST = 5_000
 """File names in a text, above which they do not count: such a text is data about other files."""
 _LONGEST_LINE = 1 << 14
 _MOST_WORDS = 2_000
-_BETWEEN = re.compile(r"[\s'\"=;,|&()<>\[\]`!]+")
+_BETWEEN = re.compile(r"[\s'\"=;,|&()<>\[\]{}`!]+")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:[.:][A-Za-z_]\w*)+")
 _WORD = re.compile(r"[\w.\-]{2,120}")
-_IMPORT = re.compile(r"^[ \t]{0,80}(?:from|import)[ \t]{1,9}([\w.]{1,200})", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z_]\w{1,80}")
+_IMPORT = re.compile(r"^[ \t]{0,80}from[ \t]{1,9}([\w.]{1,200})[ \t]{1,9}import([^\n#]{1,500})", re.MULTILINE)
+_IMPORTS = re.compile(r"^[ \t]{0,80}import[ \t]{1,9}([^\n#]{1,500})", re.MULTILINE)
+_DYNAMIC = re.compile(rb"sys\.path|__path__|import_module|__import__|listdir|scandir|walk|glob|iterdir")
 _INCLUDES = re.compile(r"{%-?\s*(?:include|import|from|extends)\s+(?:['\"]([^'\"]+)['\"]|(\w))")
 _OWN_FOLDER = re.compile(r"\$0|\$\{0|BASH_SOURCE")
 
 
 def text(content: bytes) -> Code:
     """The paths that a text names, as the one unit of its code."""
-    return Code([Unit(texts=_few(_named(_decoded(content))))])
+    texts = _few(_named(_decoded(content)))
+    return Code([Unit(texts=texts, attributes=_callables(texts))])
 
 
 def source(content: bytes) -> Code:
-    """The modules and paths that a Python file names which this Python cannot parse."""
+    """The modules and paths that a Python file names which this Python cannot parse; each function may be called."""
     found = text(content)
-    lines = islice(_IMPORT.finditer(_decoded(content)), MOST)
-    found.units[0].imports.update(
-        (module.lstrip("."), len(module) - len(module.lstrip(".")), "*")
-        for (module,) in (item.groups() for item in lines)
-    )
+    unit = found.units[0]
+    unit.attributes.update(_NAME.findall(_decoded(content))[:MOST])
+    for base, names in islice(_IMPORT.findall(_decoded(content)), MOST):
+        module = base.lstrip(".")
+        for name in re.findall(r"\w+|\*", names) or [""]:
+            unit.imports.add((module, len(base) - len(module), name))
+    for names in islice(_IMPORTS.findall(_decoded(content)), MOST):
+        unit.imports.update((name, 0, "") for name in re.findall(r"[\w.]+", names))
+    if _DYNAMIC.search(content):
+        unit.lists[UNKNOWN, "*", True] = unit.modules[UNKNOWN] = 1
+        unit.roots.add(UNKNOWN)
     return found
 
 
@@ -68,6 +79,11 @@ def _few(found: Iterator[tuple[str, int]]) -> dict[str, int]:
     return texts if len(texts) <= MOST else {}
 
 
+def _callables(texts: Iterable[str]) -> set[str]:
+    """The parts of dotted names, which may be functions: ``run`` of ``lib.a.run``."""
+    return {part for text in texts if _DOTTED.fullmatch(text) for part in re.split("[.:]", text)}
+
+
 def _named(text: str) -> Iterator[tuple[str, int]]:
     for number, line in enumerate(text.splitlines(), 1):
         for word in pieces(line[:_LONGEST_LINE]):
@@ -82,7 +98,7 @@ def _included(text: str) -> Iterator[tuple[str, int]]:
 
 def pieces(text: str) -> Iterator[str]:
     """The parts of a text that may be paths: those with a slash or a dot. Addresses in the net are none."""
-    for word in _BETWEEN.split(filled(text)):
+    for word in {*_BETWEEN.split(filled(text)), *_BETWEEN.split(text)}:  # braces are placeholders, or part of the form
         if "://" in word and not word.startswith("file:"):
             continue
         for piece in (part.rstrip(".") for part in word.split(":")):
