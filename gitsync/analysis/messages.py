@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 64 << 10
 """Characters of one text: a path, or a sentence with some paths."""
-_VERDICT = {"files", "why", "restart", "opaque", "dag_files", "removed"}
+_VERDICT = {"files", "why", "restart", "opaque", "ways", "dag_files", "removed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,7 @@ class Verdict:
             "why": touched.why[:LONGEST_TEXT],
             "restart": dict(touched.restart),
             "opaque": dict(touched.opaque),
+            "ways": dict(touched.ways),
             "dag_files": sorted(touched.dag_files),
             "removed": sorted(self.removed),
         }
@@ -102,7 +103,10 @@ class Verdict:
             raise ValueError("not the fields of a verdict")
         files = None if given["files"] is None else frozenset(_texts(given["files"]))
         dag_files = frozenset(_texts(given["dag_files"]))
-        touched = Touched(files, text(given["why"]), _by_text(given["restart"]), _by_text(given["opaque"]), dag_files)
+        touched = Touched(
+            files, text(given["why"]), _by_text(given["restart"]), _by_text(given["opaque"]), _by_text(given["ways"]),
+            dag_files,
+        )  # fmt: skip
         return cls(touched, frozenset(_texts(given["removed"])))
 
 

@@ -96,4 +96,4 @@ class Admission:
 def _candidate(revision: str, base: str | None, verdict: Verdict) -> Candidate:
     found = verdict.touched
     impact = Impact(found.files, verdict.removed)
-    return Candidate(revision, base, impact, found.why, found.restart, found.opaque)
+    return Candidate(revision, base, impact, found.why, found.restart, found.opaque, found.ways)

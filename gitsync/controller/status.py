@@ -82,6 +82,7 @@ def of_explanation(candidate: Candidate, facts: Facts, decision: Decision) -> di
             "removed": sorted(candidate.impact.removed),
             "why": candidate.why,
         },
+        "ways": dict(candidate.ways),
         "not_analysed": dict(candidate.opaque),
         "restarts": dict(candidate.restarts),
         "decision": {"action": decision.action.value, "reason": decision.reason},

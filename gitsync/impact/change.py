@@ -65,6 +65,13 @@ class Change:
         counted = (each for each in self._uses(path) if each.path in self.paths)
         return next((each.path for each in counted if each.path not in self.same or each.data), "")
 
+    def way(self, path: str, cause: str) -> str:
+        """The way from a file to the changed path that is the cause, in a sentence."""
+        if cause == path:
+            return f"{path} is changed itself"
+        closure = Closure.of(self.old, path)
+        return closure.way(cause) if cause in closure.ways else f"{path} depends on {cause}"
+
     def _uses(self, path: str) -> list[Used]:
         """The files on which a file of the old revision depends, in the order in which they were found."""
         kept = self.kept.get(path)

@@ -66,7 +66,7 @@ class Closure:
         """Follow one thing. False if there is none."""
         live = self._live
         if live.todo:
-            self._run(*live.todo.pop())
+            self._run(*live.todo.popleft())
         elif live.constants:
             path, text = live.constants.pop()
             self._apply(path, self._finder.of_constant(path, text))
@@ -77,6 +77,19 @@ class Closure:
         else:
             return False
         return True
+
+    def way(self, path: str) -> str:
+        """The way to a file in a sentence: ``dags/a.py:3 imports lib/x.py:12, which lists sql/new.sql``."""
+        steps: list[tuple[str, Way]] = []
+        while path != self.start:
+            steps.append((path, self.ways[path]))
+            path = self.ways[path].user
+        if not steps:
+            return f"{path} is changed itself"
+        said = self.start
+        for number, (each, way) in enumerate(reversed(steps)):
+            said += f":{way.line}{', which' if number else ''} {way.how} {each}"
+        return said
 
     # Files
 

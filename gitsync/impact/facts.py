@@ -122,7 +122,7 @@ def _merged(sources: list[Facts], names: list[str]) -> Facts:
     units = [unit for source in sources for unit in source.code.units]
     for unit in units:
         unit.wakes, unit.main = [], False
-        unit.imports = {item for item in unit.imports if not item[1]}
+        unit.imports = {item: line for item, line in unit.imports.items() if not item[1]}
     return Facts(
         Code(units, classes={pair for source in sources for pair in source.code.classes}),
         anything=next((source.anything for source in sources if source.anything), compiled),

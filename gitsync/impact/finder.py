@@ -59,8 +59,8 @@ class Finder:
         found = Effects()
         expansion = Expansion(self.view, self.imports)
         found.roots.update(one for text in unit.roots for one in expansion.of(path, text))
-        for module, level, name in sorted(unit.imports):
-            self._import(path, module, level, name, 1, found)
+        for (module, level, name), line in sorted(unit.imports.items()):
+            self._import(path, module, level, name, line, found)
         for text, line in unit.texts.items():
             if not loose or "/" in text:
                 self._text(path, text, line, found)

@@ -5,7 +5,7 @@ A name counts for the file that it stands in, an attribute for every file, becau
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Liveness:
     """The units that run among the files that were opened so far."""
 
     def __init__(self) -> None:
-        self.todo: list[tuple[str, Unit]] = []
+        self.todo: deque[tuple[str, Unit]] = deque()
         """Units that run, each with its file; the caller takes them out, and calls `use`. One may come twice."""
         self.constants: list[tuple[str, str]] = []
         """Files, each with a text that is used as one of its constants; the caller takes them out."""

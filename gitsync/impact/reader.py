@@ -49,11 +49,11 @@ class Reader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for item in node.names:
-            self._unit.imports.add((item.name, 0, ""))
+            self._unit.imports.setdefault((item.name, 0, ""), node.lineno)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for item in node.names:
-            self._unit.imports.add((node.module or "", node.level, item.name))
+            self._unit.imports.setdefault((node.module or "", node.level, item.name), node.lineno)
             if node.module == "sys" and item.name in ("path", "*", "path_hooks", "meta_path"):
                 self._unit.roots.add(UNKNOWN)
             if item.name in calls.IMPORTERS and item.asname:
@@ -256,9 +256,9 @@ class Reader(ast.NodeVisitor):
                 self._unit.modules.setdefault(text.lstrip(".") or UNKNOWN, node.lineno)
             elif level and not own and packages[0]:
                 base = packages[0].split(".")[: 1 - level or None]
-                self._unit.imports.add((".".join((*base, text.lstrip("."))), 0, ""))
+                self._unit.imports.setdefault((".".join((*base, text.lstrip("."))), 0, ""), node.lineno)
             else:
-                self._unit.imports.add((text.lstrip("."), level, ""))
+                self._unit.imports.setdefault((text.lstrip("."), level, ""), node.lineno)
         self._quietly([*node.args, *(item.value for item in node.keywords)])
 
     def _is_search_path(self, node: ast.expr) -> bool:

@@ -44,7 +44,7 @@ def _unit(number: int, **given: Any) -> Unit:  # noqa: ANN401 - JSON
     )
     for name in ("names", "attributes", "fields", "roots", "words"):
         getattr(unit, name).update(given.get(name, ()))
-    unit.imports.update((module, level, name) for module, level, name in given.get("imports", ()))
+    unit.imports.update(((module, level, name), line) for (module, level, name), line in given.get("imports", ()))
     unit.texts.update(given.get("texts", ()))
     unit.modules.update(given.get("modules", ()))
     unit.lists.update(((folder, pattern, deep), line) for (folder, pattern, deep), line in given.get("lists", ()))

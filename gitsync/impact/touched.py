@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 MOST_NAMED = 100
+_LONGEST_WAY = 2_000
 _USUAL = Discovery()
 
 
@@ -44,6 +45,9 @@ class Touched:
     opaque: Mapping[str, str] = field(default_factory=dict)
     """Files of the new revision that are beyond a limit of the analysis, each with the reason; at most `MOST_NAMED`.
     They count as reading everything."""
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """The way from a touched DAG file to what has changed, in a sentence, by its name as in ``files``; at most
+    `MOST_NAMED`."""
     dag_files: frozenset[str] = frozenset()
     """All DAG files of both revisions, named like ``files``. Empty if they are unknown."""
 
@@ -110,8 +114,15 @@ def _compared(change: Change, dag_files: Sequence[set[str]]) -> Touched:
         files=None if why else frozenset(_as_airflow_names(change, reached)),
         why=f"every DAG file: {why}" if why else _sentence(reached, dags),
         restart=restarts(change, kinds),
+        ways=_ways(change, reached),
         dag_files=frozenset(_as_airflow_names(change, dags)),
     )
+
+
+def _ways(change: Change, reached: Mapping[str, str]) -> dict[str, str]:
+    others = ((path, cause) for path, cause in sorted(reached.items()) if path != cause)
+    found = ((path, change.way(path, cause)) for path, cause in islice(others, MOST_NAMED))
+    return {path.removeprefix(change.new.side.folder): said[:_LONGEST_WAY] for path, said in found}
 
 
 def _everything(change: Change, kinds: Mapping[str, str]) -> str:

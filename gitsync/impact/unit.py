@@ -21,8 +21,8 @@ class Unit:
     """The attributes that it uses, and texts that may be names."""
     fields: set[str] = field(default_factory=set)
     """Those of ``attributes`` whose values are not known here."""
-    imports: set[tuple[str, int, str]] = field(default_factory=set)
-    """Imports: the module, the level (0 absolute, 1 and more relative), and the name that is taken from it."""
+    imports: dict[tuple[str, int, str], int] = field(default_factory=dict)
+    """Imports, each with its first line: the module, the level (0 absolute, 1 and more relative), the name taken."""
     texts: dict[str, int] = field(default_factory=dict)
     """Texts that may be paths, each with its first line; see `gitsync.impact.values` for their form."""
     lists: dict[tuple[str, str, bool], int] = field(default_factory=dict)

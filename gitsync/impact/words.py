@@ -41,9 +41,9 @@ def source(content: bytes) -> Code:
     for base, names in islice(_IMPORT.findall(_decoded(content)), MOST):
         module = base.lstrip(".")
         for name in re.findall(r"\w+|\*", names) or [""]:
-            unit.imports.add((module, len(base) - len(module), name))
+            unit.imports[module, len(base) - len(module), name] = 1
     for names in islice(_IMPORTS.findall(_decoded(content)), MOST):
-        unit.imports.update((name, 0, "") for name in re.findall(r"[\w.]+", names))
+        unit.imports.update(((name, 0, ""), 1) for name in re.findall(r"[\w.]+", names))
     if _DYNAMIC.search(content):
         unit.lists[UNKNOWN, "*", True] = unit.modules[UNKNOWN] = 1
         unit.roots.add(UNKNOWN)

@@ -74,6 +74,7 @@ def explanation_as_text(document: dict[str, Any]) -> str:
     ]
     if touches["removed"]:
         rows.append(("removes", ", ".join(touches["removed"])))
+    rows += [("because", way) for way in document.get("ways", {}).values()]
     rows += [("not analysed", f"{path}: {why}") for path, why in document.get("not_analysed", {}).items()]
     rows += [("must restart", f"{component}: {reason}") for component, reason in document["restarts"].items()]
     parts = [tabulate(rows, tablefmt="plain", disable_numparse=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitsync.analysis.analyst import Analyst
@@ -15,7 +15,7 @@ from gitsync.git.remote import Remote
 from gitsync.git.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from gitsync.airflow.policy import TreePolicy
@@ -36,6 +36,8 @@ class Compared:
     """Those that the commit touches."""
     why: str
     """The causes, in a sentence; or the reason why the commit would be refused."""
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """See `gitsync.impact.touched.Touched.ways`."""
 
     @property
     def everything(self) -> bool:
@@ -100,4 +102,4 @@ def _compared(analyst: Analyst, revision: str, base: str) -> Compared:
     except Refused as refusal:
         return Compared(revision, frozenset(), frozenset(), f"would be refused: {refusal}")
     files = touched.dag_files if touched.files is None else touched.files
-    return Compared(revision, touched.dag_files, files, touched.why)
+    return Compared(revision, touched.dag_files, files, touched.why, touched.ways)

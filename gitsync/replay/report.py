@@ -30,6 +30,7 @@ def as_document(folder: str, commits: Sequence[Compared]) -> dict[str, Any]:
                 "dag_files": len(each.dag_files),
                 "touched": sorted(each.touched),
                 "why": each.why,
+                "ways": dict(each.ways),
             }
             for each in commits
         ],

@@ -173,11 +173,11 @@ def test_a_gitsync_yaml_that_merges_without_end_is_refused(judge: Judge) -> None
     assert ".gitsync.yaml is not YAML: the mapping in line" in judge.push({".gitsync.yaml": MERGES})["refusal"]
 
 
-@pytest.mark.parametrize("pattern", ["*a" * 14 + "*b", "**/" * 20 + "b"])
-def test_patterns_of_gitsync_yaml_that_no_matcher_ends_touch_everything(judge: Judge, pattern: str) -> None:
+def test_a_pattern_of_gitsync_yaml_that_no_matcher_ends_touches_everything(judge: Judge) -> None:
     reader = b"from airflow.sdk import DAG\nimport os\nos.walk('.')\n"
-    judge.touched({"reader.py": reader})
-    found = judge.touched({".gitsync.yaml": f"ignore: ['{pattern}']\n".encode(), f"{'a' * 60}.sql": b"x"})
+    judge.base = judge.push_base({"reader.py": reader})
+    rules = f"ignore: ['{'*a' * 14}*b']\n".encode()
+    found = judge.touched({".gitsync.yaml": rules, f"{'a' * 60}.sql": b"x"})
     assert found.files is None
 
 

@@ -199,3 +199,10 @@ def test_arguments_are_followed_through_calls(cache: FactCache, code: str, touch
     old = {"dag.py": DAG + header + code, **OTHER, "data/a.csv": "1"}
     found = compare(cache, old, {"data/a.csv": "2", "b.csv": "3"})
     assert found.files == (frozenset({"dag.py"}) if touches else frozenset())
+
+
+def test_the_way_to_what_has_changed_is_told(cache: FactCache) -> None:
+    lib = "import os\n\n\ndef all():\n    return os.listdir(os.path.dirname(__file__) + '/sql')\n"
+    old = {"dag.py": DAG + "from lib.x import all\nall()\n", "lib/x.py": lib, "lib/sql/a.sql": "", **OTHER}
+    found = compare(cache, old, {"lib/sql/new.sql": ""})
+    assert found.ways == {"dag.py": "dag.py:2 imports lib/x.py:5, which lists lib/sql/new.sql"}
