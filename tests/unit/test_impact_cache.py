@@ -66,3 +66,24 @@ def test_old_facts_are_forgotten(cache: FactCache) -> None:
     for _ in range(2):
         compare(cache, {"dag.py": DAG}, {})
     assert cache.using(lambda session: len(session.known())) == 1
+
+
+def test_what_was_found_counts_only_for_the_same_contents(cache: FactCache) -> None:
+    first = {"dag.py": DAG + "import lib", "lib.py": "", "a.py": "", **OTHER}
+    assert compare(cache, first, {"a.py": "x = 1"}).files == frozenset()
+    second = {**first, "lib.py": "import a"}
+    assert compare(cache, first, {"lib.py": "import a"}).files == frozenset({"dag.py"})
+    assert compare(cache, second, {"a.py": "x = 1"}).files == frozenset({"dag.py"})
+
+
+def test_what_was_found_counts_only_for_the_same_paths(cache: FactCache) -> None:
+    old = {"dag.py": DAG + "import lib", "a.py": "", **OTHER}
+    assert compare(cache, old, {"a.py": "x = 1"}).files == frozenset()
+    assert compare(cache, old, {"lib.py": ""}).files == frozenset({"dag.py"})
+
+
+def test_what_was_found_counts_only_for_the_same_rules(cache: FactCache) -> None:
+    old = {"dag.py": DAG, "a.csv": "", **OTHER}
+    ruled = {**old, ".gitsync.yaml": "reads: {a.csv: [dag.py]}"}
+    assert compare(cache, {**ruled, ".gitsync.yaml": ""}, {"a.csv": "1"}).files == frozenset()
+    assert compare(cache, ruled, {"a.csv": "1"}).files == frozenset({"dag.py"})
