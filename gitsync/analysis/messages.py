@@ -10,6 +10,7 @@ from gitsync.airflow.policy import TreePolicy
 from gitsync.impact.patterns import IgnoreSyntax
 from gitsync.impact.side import Discovery
 from gitsync.impact.touched import Touched
+from gitsync.impact.way import Leg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +92,7 @@ class Verdict:
             "why": touched.why[:LONGEST_TEXT],
             "restart": dict(touched.restart),
             "opaque": dict(touched.opaque),
-            "ways": dict(touched.ways),
+            "ways": {name: [list(leg) for leg in way] for name, way in touched.ways.items()},
             "dag_files": sorted(touched.dag_files),
             "removed": sorted(self.removed),
         }
@@ -104,7 +105,7 @@ class Verdict:
         files = None if given["files"] is None else frozenset(_texts(given["files"]))
         dag_files = frozenset(_texts(given["dag_files"]))
         touched = Touched(
-            files, text(given["why"]), _by_text(given["restart"]), _by_text(given["opaque"]), _by_text(given["ways"]),
+            files, text(given["why"]), _by_text(given["restart"]), _by_text(given["opaque"]), _ways(given["ways"]),
             dag_files,
         )  # fmt: skip
         return cls(touched, frozenset(_texts(given["removed"])))
@@ -121,6 +122,19 @@ def _texts(given: object) -> list[str]:
     if not isinstance(given, list):
         raise ValueError("not a list of texts")
     return [text(item) for item in given]
+
+
+def _ways(given: object) -> dict[str, tuple[Leg, ...]]:
+    if not isinstance(given, dict):
+        raise ValueError("not ways by text")
+    return {text(name): tuple(map(_leg, way)) for name, way in given.items() if way}
+
+
+def _leg(given: object) -> Leg:
+    if not isinstance(given, list) or len(given) != len(Leg._fields) or not isinstance(given[1], int):
+        raise ValueError("not a step of a way")
+    user, line, how, path = given
+    return Leg(text(user), line, text(how), text(path))
 
 
 def _by_text(given: object) -> dict[str, str]:

@@ -10,6 +10,8 @@ from gitsync.rules.decide import Impact
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitsync.impact.way import Leg
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -22,6 +24,6 @@ class Candidate:
     restarts: Mapping[str, str] = field(default_factory=dict)
     """The components that must restart to see the new code, each with the reason."""
     opaque: Mapping[str, str] = field(default_factory=dict)
-    ways: Mapping[str, str] = field(default_factory=dict)
-    """The way from a touched DAG file to what has changed, in a sentence; see `gitsync.impact.touched.Touched`."""
+    ways: Mapping[str, tuple[Leg, ...]] = field(default_factory=dict)
+    """The way from a touched DAG file to what has changed; see `gitsync.impact.touched.Touched`."""
     """Files that the analysis could not read within its limits, each with the reason."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gitsync.controller.record import Record
+from gitsync.impact.way import narrowings, told
 from gitsync.log import redacted
 from gitsync.rules.decide import Action, Condition
 
@@ -82,7 +83,8 @@ def of_explanation(candidate: Candidate, facts: Facts, decision: Decision) -> di
             "removed": sorted(candidate.impact.removed),
             "why": candidate.why,
         },
-        "ways": dict(candidate.ways),
+        "ways": {name: told(way) for name, way in candidate.ways.items()},
+        "narrowings": [each._asdict() for each in narrowings(candidate.ways.values())],
         "not_analysed": dict(candidate.opaque),
         "restarts": dict(candidate.restarts),
         "decision": {"action": decision.action.value, "reason": decision.reason},

@@ -14,6 +14,7 @@ from gitsync.impact.closure import Closure
 from gitsync.impact.names import Roots
 from gitsync.impact.paths import Paths
 from gitsync.impact.view import Readers, View
+from gitsync.impact.way import Leg
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -65,12 +66,10 @@ class Change:
         counted = (each for each in self._uses(path) if each.path in self.paths)
         return next((each.path for each in counted if each.path not in self.same or each.data), "")
 
-    def way(self, path: str, cause: str) -> str:
-        """The way from a file to the changed path that is the cause, in a sentence."""
-        if cause == path:
-            return f"{path} is changed itself"
+    def way(self, path: str, cause: str) -> tuple[Leg, ...]:
+        """The way from a file to the changed path that is the cause."""
         closure = Closure.of(self.old, path)
-        return closure.way(cause) if cause in closure.ways else f"{path} depends on {cause}"
+        return closure.way(cause) if cause in closure.ways else (Leg(path, 1, "depends on", cause),)
 
     def _uses(self, path: str) -> list[Used]:
         """The files on which a file of the old revision depends, in the order in which they were found."""

@@ -10,15 +10,13 @@ from gitsync.impact.finder import Finder
 from gitsync.impact.imports import Imports
 from gitsync.impact.liveness import Liveness
 from gitsync.impact.paths import plain
+from gitsync.impact.way import ALL, HOLDS, LISTS, Leg
 
 if TYPE_CHECKING:
     from gitsync.impact.cache import Known
     from gitsync.impact.effects import Effects
     from gitsync.impact.unit import Code, Unit
     from gitsync.impact.view import View
-
-_LISTS, _HOLDS = "lists", "has the directory of"
-"""Ways that lead to files of which the user knows only the directory."""
 
 
 class Way(NamedTuple):
@@ -78,18 +76,13 @@ class Closure:
             return False
         return True
 
-    def way(self, path: str) -> str:
-        """The way to a file in a sentence: ``dags/a.py:3 imports lib/x.py:12, which lists sql/new.sql``."""
-        steps: list[tuple[str, Way]] = []
+    def way(self, path: str) -> tuple[Leg, ...]:
+        """The way to a file; empty for the first."""
+        legs: list[Leg] = []
         while path != self.start:
-            steps.append((path, self.ways[path]))
+            legs.append(Leg(*self.ways[path], path))
             path = self.ways[path].user
-        if not steps:
-            return f"{path} is changed itself"
-        said = self.start
-        for number, (each, way) in enumerate(reversed(steps)):
-            said += f":{way.line}{', which' if number else ''} {way.how} {each}"
-        return said
+        return tuple(reversed(legs))
 
     # Files
 
@@ -112,7 +105,7 @@ class Closure:
         for read in self.view.readers.reads(path):
             self._read(read, Way(path, 1, "reads, as .gitsync.yaml says,"), said=True)
         if known.anything and "/__pycache__/" not in path:  # what is compiled there has its source beside
-            way = Way(path, 1, f"{known.anything}, so it may use")
+            way = Way(path, 1, f"{known.anything}, {ALL}")
             for each in self.view.paths.in_folder():
                 self._list(each, way)
 
@@ -129,7 +122,7 @@ class Closure:
         """Follow what a text names. Of files in a directory that is read as a whole, only paths with a slash count."""
         for unit in code.units:
             self._live.use(path, unit)
-            self._apply(path, self._finder.of(path, unit, keep=True, loose=way.how in (_LISTS, _HOLDS)))
+            self._apply(path, self._finder.of(path, unit, keep=True, loose=way.how in (LISTS, HOLDS)))
 
     def _read(self, path: str, way: Way, *, said: bool = False) -> None:
         readers = self.view.readers.of(path)
@@ -172,9 +165,9 @@ class Closure:
         for each, line in effects.names.items():
             self._read(each, Way(path, line, "names"))
         for each, line in effects.inside.items():
-            self._list(each, Way(path, line, _HOLDS))
+            self._list(each, Way(path, line, HOLDS))
         for each, line in effects.lists.items():
-            self._list(each, Way(path, line, _LISTS))
+            self._list(each, Way(path, line, LISTS))
         for scope, line in effects.beside.items():
             self._beside.setdefault(scope, Way(path, line, "may name"))
         for text, line in effects.computed.items():

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from gitsync.impact.cache import FactCache, Session
     from gitsync.impact.snapshot import Snapshot
     from gitsync.impact.steps import Announce
+    from gitsync.impact.way import Leg
 
 _SHOWN = 3
 MOST_NAMED = 100
-_LONGEST_WAY = 2_000
+_LONGEST_WAY = 50
 _USUAL = Discovery()
 
 
@@ -45,9 +46,8 @@ class Touched:
     opaque: Mapping[str, str] = field(default_factory=dict)
     """Files of the new revision that are beyond a limit of the analysis, each with the reason; at most `MOST_NAMED`.
     They count as reading everything."""
-    ways: Mapping[str, str] = field(default_factory=dict)
-    """The way from a touched DAG file to what has changed, in a sentence, by its name as in ``files``; at most
-    `MOST_NAMED`."""
+    ways: Mapping[str, tuple[Leg, ...]] = field(default_factory=dict)
+    """The way from a touched DAG file to what has changed, by its name as in ``files``; at most `MOST_NAMED`."""
     dag_files: frozenset[str] = frozenset()
     """All DAG files of both revisions, named like ``files``. Empty if they are unknown."""
 
@@ -119,10 +119,10 @@ def _compared(change: Change, dag_files: Sequence[set[str]]) -> Touched:
     )
 
 
-def _ways(change: Change, reached: Mapping[str, str]) -> dict[str, str]:
+def _ways(change: Change, reached: Mapping[str, str]) -> dict[str, tuple[Leg, ...]]:
     others = ((path, cause) for path, cause in sorted(reached.items()) if path != cause)
     found = ((path, change.way(path, cause)) for path, cause in islice(others, MOST_NAMED))
-    return {path.removeprefix(change.new.side.folder): said[:_LONGEST_WAY] for path, said in found}
+    return {path.removeprefix(change.new.side.folder): way for path, way in found if len(way) < _LONGEST_WAY}
 
 
 def _everything(change: Change, kinds: Mapping[str, str]) -> str:

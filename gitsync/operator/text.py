@@ -75,6 +75,7 @@ def explanation_as_text(document: dict[str, Any]) -> str:
     if touches["removed"]:
         rows.append(("removes", ", ".join(touches["removed"])))
     rows += [("because", way) for way in document.get("ways", {}).values()]
+    rows += [("to narrow", _narrowing(each)) for each in document.get("narrowings", ())]
     rows += [("not analysed", f"{path}: {why}") for path, why in document.get("not_analysed", {}).items()]
     rows += [("must restart", f"{component}: {reason}") for component, reason in document["restarts"].items()]
     parts = [tabulate(rows, tablefmt="plain", disable_numparse=True)]
@@ -96,3 +97,9 @@ def order_as_text(document: dict[str, Any]) -> str:
     decision = document["decision"]
     lines = [f"{document['name']}: {decision['action']}: {decision['reason']}"]
     return "\n".join([*lines, *(f"in force: {order}" for order in document["in_force"])])
+
+
+def _narrowing(narrowing: dict[str, Any]) -> str:
+    """A rule of ``.gitsync.yaml``, with its condition."""
+    rule, places = f"ignore: ['{narrowing['pattern']}']", ", ".join(narrowing["places"])
+    return f"{rule} in .gitsync.yaml spares {narrowing['spares']} of the DAG files, if none reads it; see {places}"

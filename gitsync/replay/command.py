@@ -43,4 +43,7 @@ def _impact(arguments: argparse.Namespace) -> None:
             commits.append(commit)
             if not arguments.json:
                 print(report.line(commit), flush=True)
-    print(json.dumps(report.as_document(folder, commits)) if arguments.json else f"\n{report.totals(commits)}")
+    if arguments.json:
+        print(json.dumps(report.as_document(folder, commits)))
+    else:
+        print(f"\n{report.totals(commits)}\n\n{report.proposal(commits)}".rstrip())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitsync.airflow.policy import TreePolicy
     from gitsync.analysis.messages import Limits
     from gitsync.impact.side import Discovery
+    from gitsync.impact.way import Leg
 
 USUAL_FOLDER = "dags"
 
@@ -36,7 +37,7 @@ class Compared:
     """Those that the commit touches."""
     why: str
     """The causes, in a sentence; or the reason why the commit would be refused."""
-    ways: Mapping[str, str] = field(default_factory=dict)
+    ways: Mapping[str, tuple[Leg, ...]] = field(default_factory=dict)
     """See `gitsync.impact.touched.Touched.ways`."""
 
     @property

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
 from gitsync.airflow.plain import printable
+from gitsync.impact.way import narrowings, told
 from gitsync.revision import short
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from gitsync.replay.commits import Compared
+
+
+_MOST_RULES = 10
 
 
 def line(commit: Compared) -> str:
@@ -30,11 +35,23 @@ def as_document(folder: str, commits: Sequence[Compared]) -> dict[str, Any]:
                 "dag_files": len(each.dag_files),
                 "touched": sorted(each.touched),
                 "why": each.why,
-                "ways": dict(each.ways),
+                "ways": {name: told(way) for name, way in each.ways.items()},
             }
             for each in commits
         ],
     }
+
+
+def proposal(commits: Sequence[Compared]) -> str:
+    """What makes the commits wide, as a ``.gitsync.yaml`` to choose from; empty if nothing does."""
+    found = narrowings(way for each in commits for way in each.ways.values())[:_MOST_RULES]
+    if not found:
+        return ""
+    lines = (
+        f"- {json.dumps(each.pattern)}  # spares {each.spares}, if no DAG reads it; see {', '.join(each.places)}"
+        for each in found
+    )
+    return "\n".join(("# .gitsync.yaml: keep the lines that are true", "ignore:", *map(printable, lines)))
 
 
 def totals(commits: Sequence[Compared]) -> str:

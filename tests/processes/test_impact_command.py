@@ -63,6 +63,20 @@ def test_the_report_has_a_line_for_each_commit_and_totals(history: Upstream) -> 
     assert "touch none                 2 (67 %)" in totals
 
 
+def test_what_makes_commits_wide_is_said_with_the_rules_that_narrow(upstream: Upstream) -> None:
+    """1. A DAG file lists a folder whose name is outside of the code. 2. The rule that is proposed spares it."""
+    lister = f"import os\n{DAG.format('b')}os.listdir(os.environ['FOLDER'])\n"
+    upstream.commit(**{"dags/a.py": DAG.format("a"), "dags/b.py": lister, "dags/sql/x.sql": "1"})
+    upstream.commit(**{"dags/sql/x.sql": "2"})
+    wide = document(upstream.path, "--last", "1")["commits"][0]
+    assert wide["ways"] == {"b.py": "dags/b.py:4 lists dags/sql/x.sql"}
+    proposed = impact(str(upstream.path), "--last", "1").stdout.partition("# .gitsync.yaml")[2]
+    assert '- "/dags/sql/**"  # spares 1, if no DAG reads it; see dags/b.py:4' in proposed
+    upstream.commit(**{".gitsync.yaml": proposed[proposed.index("ignore:") :]})
+    upstream.commit(**{"dags/sql/x.sql": "3"})
+    assert document(upstream.path, "--last", "1")["commits"][0]["touched"] == []
+
+
 def test_last_and_ref_bound_the_replay(history: Upstream) -> None:
     older = git(history.path, "rev-parse", "HEAD~2")
     (only,) = document(history.path, "--last", "1", "--ref", older)["commits"]

@@ -63,6 +63,8 @@ def source(**changes: Any) -> dict[str, Any]:
 EXPLANATION = {
     "revision": NEW, "published": OLD,
     "touches": {"everything": False, "files": ["etl.py"], "removed": ["old.py"], "why": "2 DAG files"},
+    "ways": {"etl.py": "dags/etl.py:4 lists dags/sql/a.sql"},
+    "narrowings": [{"pattern": "/dags/sql/**", "spares": 1, "places": ["dags/etl.py:4"]}],
     "restarts": {}, "decision": {"action": "defer", "reason": "1 blocking run"},
     "blocking_runs": [RUN], "ignored_runs": [],
 }  # fmt: skip

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitsync.impact import facts
+from gitsync.impact.way import narrowings, told
 from tests.unit.snapshots import DAG, OTHER, archive, compare
 
 if TYPE_CHECKING:
@@ -205,4 +206,7 @@ def test_the_way_to_what_has_changed_is_told(cache: FactCache) -> None:
     lib = "import os\n\n\ndef all():\n    return os.listdir(os.path.dirname(__file__) + '/sql')\n"
     old = {"dag.py": DAG + "from lib.x import all\nall()\n", "lib/x.py": lib, "lib/sql/a.sql": "", **OTHER}
     found = compare(cache, old, {"lib/sql/new.sql": ""})
-    assert found.ways == {"dag.py": "dag.py:2 imports lib/x.py:5, which lists lib/sql/new.sql"}
+    assert told(found.ways["dag.py"]) == "dag.py:2 imports lib/x.py:5, which lists lib/sql/new.sql"
+    assert narrowings(found.ways.values()) == [("/lib/sql/**", 1, ("lib/x.py:5",))]
+    said = {**old, ".gitsync.yaml": "ignore: ['/lib/sql/**']"}
+    assert compare(cache, said, {"lib/sql/new.sql": ""}).files == frozenset()

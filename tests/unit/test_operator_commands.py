@@ -52,6 +52,8 @@ def test_explain_on_a_terminal(controller: Controller) -> None:
     assert result.returncode == 0
     for shown in ("etl.py", "old.py", "2 DAG files", "defer: 1 blocking run", "manual__1"):
         assert shown in result.stdout
+    assert "because        dags/etl.py:4 lists dags/sql/a.sql" in result.stdout
+    assert "ignore: ['/dags/sql/**'] in .gitsync.yaml spares 1 of the DAG files, if none reads it" in result.stdout
     assert json.loads(controller.command("explain", NEW[:7], "--json").stdout) == EXPLANATION
     assert "is not one commit" in controller.command("explain", "beef").stderr
 
