@@ -13,6 +13,7 @@ from gitsync.impact.cache import Used
 from gitsync.impact.closure import Closure
 from gitsync.impact.names import Roots
 from gitsync.impact.paths import Paths
+from gitsync.impact.rules import UNREAD
 from gitsync.impact.view import Readers, View
 from gitsync.impact.way import Leg
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from gitsync.impact.cache import Known, Session
     from gitsync.impact.learn import Key
     from gitsync.impact.side import Side
+
+
+EVERYTHING = "//"
+"""Stands for every file of the repository. No path is called so."""
+_AT_ONCE = 200
+"""Findings that are kept at once. If a limit ends the analysis, the next one goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,25 @@ class Change:
         """
         if path in self.paths - self.same:
             return path
-        counted = (each for each in self._uses(path) if each.path in self.paths)
-        return next((each.path for each in counted if each.path not in self.same or each.data), "")
+        uses = self._uses(path)
+        counted = (each for each in uses if each.path in self.paths)
+        cause = next((each.path for each in counted if each.path not in self.same or each.data), "")
+        return cause or (self._readable_by(path) if uses[-1].path == EVERYTHING else "")
+
+    def _readable_by(self, path: str) -> str:
+        """The first changed path that a file may read which depends on everything."""
+        readers = self.old.readers
+        for each in sorted(each for each in self.paths if not each.endswith("/") and each not in UNREAD):
+            said = readers.of(each)
+            if said is None or path in said:
+                return each
+        return ""
 
     def way(self, path: str, cause: str) -> tuple[Leg, ...]:
         """The way from a file to the changed path that is the cause."""
         closure = Closure.of(self.old, path)
-        return closure.way(cause) if cause in closure.ways else (Leg(path, 1, "depends on", cause),)
+        known = cause in closure.ways or closure.everything is not None
+        return closure.way(cause) if known else (Leg(path, 1, "depends on", cause),)
 
     def _uses(self, path: str) -> list[Used]:
         """The files on which a file of the old revision depends, in the order in which they were found."""
@@ -77,7 +96,11 @@ class Change:
         if kept is None or any(each.blob != self._blob(each.path) for each in kept):
             closure = Closure.of(self.old, path)
             kept = [Used(each, self._blob(each), each in closure.data) for each in closure.ways]
+            if closure.everything is not None:
+                kept.append(Used(EVERYTHING, "", data=True))
             self.kept[path] = self.found[path] = kept
+            if len(self.found) == _AT_ONCE:
+                self.keep()
         return kept
 
     def _blob(self, path: str) -> str:
@@ -88,6 +111,7 @@ class Change:
         """Keep what was found, so that the next commit need not look for it again."""
         if self.found:
             self.old.session.keep(self.layout, self.found)
+            self.found.clear()
 
 
 def _layout(index: Paths, sides: Sequence[Side]) -> str:

@@ -13,10 +13,16 @@ from gitsync.impact.paths import plain
 from gitsync.impact.way import ALL, HOLDS, LISTS, Leg
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gitsync.impact.cache import Known
     from gitsync.impact.effects import Effects
     from gitsync.impact.unit import Code, Unit
     from gitsync.impact.view import View
+
+
+_MOST_FOLLOWED = 1_000
+"""Files that one unit may list, or import by a computed name, for each of them to be followed."""
 
 
 class Way(NamedTuple):
@@ -50,6 +56,8 @@ class Closure:
         self._plain: set[str] = set()
         self._beside: dict[frozenset[str], Way] = {}
         self._computed: dict[str, Way] = {}
+        self.everything: Way | None = None
+        """Why the file may depend on every file of the repository; None if it does not."""
 
     @classmethod
     def of(cls, view: View, start: str) -> Closure:
@@ -79,6 +87,9 @@ class Closure:
     def way(self, path: str) -> tuple[Leg, ...]:
         """The way to a file; empty for the first."""
         legs: list[Leg] = []
+        if path not in self.ways and self.everything is not None:
+            legs.append(Leg(*self.everything, path))
+            path = self.everything.user
         while path != self.start:
             legs.append(Leg(*self.ways[path], path))
             path = self.ways[path].user
@@ -105,9 +116,7 @@ class Closure:
         for read in self.view.readers.reads(path):
             self._read(read, Way(path, 1, "reads, as .gitsync.yaml says,"), said=True)
         if known.anything and "/__pycache__/" not in path:  # what is compiled there has its source beside
-            way = Way(path, 1, f"{known.anything}, {ALL}")
-            for each in self.view.paths.in_folder():
-                self._list(each, way)
+            self._list_all(self.view.paths.in_folder(), Way(path, 1, f"{known.anything}, {ALL}"))
 
     def _open(self, path: str, code: Code, *, program: bool) -> None:
         if path not in self._live.opened:
@@ -129,6 +138,14 @@ class Closure:
         if said or readers is None or way.user in readers:
             self.data.add(path)
             self._reach(path, way, program=not said)
+
+    def _list_all(self, paths: Collection[str], way: Way) -> None:
+        """Depend on the paths; if they are too many to be followed for each DAG file, on everything."""
+        if len(paths) > _MOST_FOLLOWED:
+            self.everything = self.everything or way
+            return
+        for path in paths:
+            self._list(path, way)
 
     def _list(self, path: str, way: Way) -> None:
         """Depend on a file's content and presence, without running it."""
@@ -166,8 +183,8 @@ class Closure:
             self._read(each, Way(path, line, "names"))
         for each, line in effects.inside.items():
             self._list(each, Way(path, line, HOLDS))
-        for each, line in effects.lists.items():
-            self._list(each, Way(path, line, LISTS))
+        if effects.lists:
+            self._list_all(effects.lists, Way(path, min(effects.lists.values()), LISTS))
         for scope, line in effects.beside.items():
             self._beside.setdefault(scope, Way(path, line, "may name"))
         for text, line in effects.computed.items():
@@ -189,6 +206,10 @@ class Closure:
             for path in self.view.paths.called(scope, self._plain) - self.ways.keys():
                 self._read(path, way)
         for text, way in list(self._computed.items()):
-            for path in self._imports.computed(text, way.user):
-                self._reach(path, way)
+            found = self._imports.computed(text, way.user)
+            if len(found) > _MOST_FOLLOWED:
+                self.everything = self.everything or way
+            else:
+                for path in found:
+                    self._reach(path, way)
         return len(self.ways) > before

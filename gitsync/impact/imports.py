@@ -111,15 +111,13 @@ class Imports:
             for start in range(1, len(package) + 1):
                 yield from self.paths.modules.get(".".join(names[start:]), ())
 
-    def computed(self, name: str, user: str) -> Iterator[str]:
+    def computed(self, name: str, user: str) -> list[str]:
         """The modules that a computed name in the file ``user`` may mean.
 
         One of which nothing is known means each module of the DAG folder, and of the file's own package.
         """
         known = name.replace(UNKNOWN, "").strip(".")
         if known and TREE not in name:
-            yield from self.paths.modules_like(name)
-            return
-        for path in (*self.paths.in_folder(), *self.paths.package(user)):
-            if facts.kind(path) in (facts.PYTHON, facts.COMPILED):
-                yield path
+            return self.paths.modules_like(name)
+        package = (path for path in self.paths.package(user) if facts.kind(path) in (facts.PYTHON, facts.COMPILED))
+        return [*self.paths.modules_in_folder, *package]

@@ -50,6 +50,7 @@ class Paths:
     roots: Roots
 
     def __post_init__(self) -> None:
+        self._like: dict[str, list[str]] = {}
         self._meant: dict[str, Meant] = {}
         self._below: dict[str, Sequence[str]] = {}
         self._matching: dict[tuple[str, str, bool], frozenset[str]] = {}
@@ -210,7 +211,14 @@ class Paths:
 
     def modules_like(self, name: str) -> list[str]:
         """The modules whose dotted names match."""
-        return [path for module, paths in self.modules.items() if _fits(name, module) for path in paths]
+        if name not in self._like:
+            self._like[name] = [path for module, paths in self.modules.items() if _fits(name, module) for path in paths]
+        return self._like[name]
+
+    @cached_property
+    def modules_in_folder(self) -> list[str]:
+        """The modules in the DAG folder."""
+        return [path for path in self.in_folder() if slots(path)]
 
     def anywhere(self, place: str) -> list[str]:
         """The modules at a place below any directory."""

@@ -210,3 +210,13 @@ def test_the_way_to_what_has_changed_is_told(cache: FactCache) -> None:
     assert narrowings(found.ways.values()) == [("/lib/sql/**", 1, ("lib/x.py:5",))]
     said = {**old, ".gitsync.yaml": "ignore: ['/lib/sql/**']"}
     assert compare(cache, said, {"lib/sql/new.sql": ""}).files == frozenset()
+
+
+def test_more_files_than_are_followed_mean_the_whole_repository(cache: FactCache) -> None:
+    listing = "import os\nfor name in os.listdir(folder):\n    run(name)\n"
+    many = {f"d/m{number}.py": "" for number in range(1_001)}
+    old = {"d/dag.py": DAG + listing, "d/other.py": DAG, **many, ".gitsync.yaml": "ignore: ['/said/']"}
+    found = compare(cache, old, {"far/away.csv": "1"}, "d")
+    assert found.files == frozenset({"dag.py"})
+    assert told(found.ways["dag.py"]) == "d/dag.py:3 lists far/away.csv"
+    assert compare(cache, old, {"README.md": "1", "said/x.csv": "1"}, "d").files == frozenset()
