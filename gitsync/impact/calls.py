@@ -24,6 +24,8 @@ UNREADING = frozenset({
     "touch", "unlink",
 })  # fmt: skip
 """They do not read the file whose path they get."""
+PARTS = frozenset({"anchor", "drive", "name", "parts", "root", "stem", "suffix", "suffixes"})
+"""Attributes of a path that are texts. Whoever asks for one does not read the file."""
 LOGGING = frozenset({"critical", "debug", "error", "exception", "info", "log", "warn", "warning"})
 PLAIN_DECORATORS = frozenset({
     "abstractmethod", "cache", "cached_property", "classmethod", "contextmanager", "lru_cache", "overload", "override",

@@ -91,10 +91,8 @@ class Reader(ast.NodeVisitor):
             self._inside(node)
             return
         self._unit.fields.add(node.attr)
-        if isinstance(node.value, ast.Name):
-            self._quiet += 1  # a name before a dot is used as an object and not as a path
-            self.visit(node.value) if not sys else None
-            self._quiet -= 1
+        if isinstance(node.value, ast.Name) or node.attr in calls.PARTS:
+            self._quietly([] if sys else [node.value])  # used as an object and not as a path
         else:
             self.visit(node.value)
 
@@ -215,6 +213,8 @@ class Reader(ast.NodeVisitor):
             self._quietly([node.func])
         else:
             self.visit(node.func)
+        if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+            self._note(node, self._values.texts(node.func.value))  # a method of a path may read it
         self.read(node.args)
         for item in node.keywords:
             # Templates that are found in a search path are named elsewhere.

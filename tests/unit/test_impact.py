@@ -139,6 +139,11 @@ def test_the_search_path_is_followed(cache: FactCache, code: str, paths: set[str
         pytest.param("run(Path(__file__).parent / 'dbt')", "dbt/models/a.sql", True, id="directory-as-operand"),
         pytest.param("DBT = Path(__file__).parent / 'dbt'", "dbt/models/a.sql", False, id="directory-that-is-not-used"),
         pytest.param("DBT = Path(__file__).parent / 'dbt'\nrun(DBT)", "dbt/models/a.sql", True, id="directory-by-name"),
+        pytest.param("run(Path(__file__).resolve().parent.name)", "a.csv", False, id="name-of-the-own-directory"),
+        pytest.param(
+            "def f():\n    return Path(__file__).parent.name\nrun(f())", "a.csv", False, id="name-by-function"
+        ),
+        pytest.param("A = Path(HERE) / 'a.csv'\nA.read_text()", "a.csv", True, id="method-of-a-path"),
         pytest.param("open('a.csv')", "data/other.csv", False, id="open-reads-no-other-name"),
         pytest.param("open(HERE + f'/data/{name}')", "data/a.csv", False, id="name-that-nothing-has"),
         pytest.param("run('a')\nopen(HERE + f'/data/{name}')", "data/a.csv", True, id="name-that-the-code-has"),
