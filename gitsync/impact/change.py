@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitsync.impact.cache import Used
@@ -14,11 +15,12 @@ from gitsync.impact.closure import Closure
 from gitsync.impact.names import Roots
 from gitsync.impact.paths import Paths
 from gitsync.impact.rules import UNREAD
+from gitsync.impact.snapshot import directories
 from gitsync.impact.view import Readers, View
 from gitsync.impact.way import Leg
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitsync.impact.cache import Known, Session
     from gitsync.impact.learn import Key
@@ -78,11 +80,15 @@ class Change:
     def _readable_by(self, path: str) -> str:
         """The first changed path that a file may read which depends on everything."""
         readers = self.old.readers
-        for each in sorted(each for each in self.paths if not each.endswith("/") and each not in UNREAD):
+        for each in self._readable:
             said = readers.of(each)
             if said is None or path in said:
                 return each
         return ""
+
+    @cached_property
+    def _readable(self) -> list[str]:
+        return sorted(each for each in self.paths if not each.endswith("/") and each not in UNREAD)
 
     def way(self, path: str, cause: str) -> tuple[Leg, ...]:
         """The way from a file to the changed path that is the cause."""
@@ -140,14 +146,4 @@ def _folders(sides: Sequence[Side], changed: Collection[str]) -> set[str]:
     before, after = (side.files for side in sides)
     if all(path in before and path in after for path in changed):
         return set()
-    return {f"{folder}/" for folder in _parents(before) ^ _parents(after)}
-
-
-def _parents(files: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for path in files:
-        folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            found.add(folder)
-            folder = folder.rpartition("/")[0]
-    return found
+    return {f"{folder}/" for folder in directories(before) ^ directories(after)}

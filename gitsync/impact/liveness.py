@@ -109,7 +109,8 @@ class Liveness:
         if path in self._starred:
             return False
         self._starred.add(path)
-        self.todo.extend(item for name in self._names for item in self._waiting.get(name, ()) if item[0] == path)
+        for name in self._names:
+            self._wake(name, lambda user, _unit: user == path)
         self._hold(self._names, [path])
         return True
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitsync.impact import facts
+from gitsync.impact.bindings import INSTALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_INSTALLED = sys.stdlib_module_names | {"airflow"}
 _PACKAGE_FILES = ("__init__", "__main__")
 
 
@@ -53,7 +52,7 @@ class Roots:
         parts = slot.split("/")
         found = set()
         for start, top in enumerate(parts):
-            unknown = not self.closed and top not in self.tops and top not in _INSTALLED
+            unknown = not self.closed and top not in self.tops and top not in INSTALLED
             if unknown or "/".join(parts[:start]) in self.declared:
                 found.add(".".join(parts[start:]))
         return found

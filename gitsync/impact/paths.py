@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gitsync.impact.names import slots
 from gitsync.impact.rules import UNREAD
+from gitsync.impact.snapshot import directories
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -68,13 +69,7 @@ class Paths:
     @cached_property
     def directories(self) -> frozenset[str]:
         """All directories, without a slash."""
-        found: set[str] = set()
-        for path in self.all:
-            folder = path.rpartition("/")[0]
-            while folder and folder not in found:
-                found.add(folder)
-                folder = folder.rpartition("/")[0]
-        return frozenset(found)
+        return frozenset(directories(self.all))
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from gitsync.airflow.entries import SYMLINK
 from gitsync.airflow.policy import LONGEST_TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from gitsync.airflow.entries import Entry
 
@@ -45,6 +45,17 @@ def files(snapshot: Snapshot) -> dict[str, Entry]:
         if len(found) > len(snapshot.files) + _ALIASES:
             break
     raise TooManyLinks
+
+
+def directories(paths: Iterable[str]) -> set[str]:
+    """All directories above paths, without a slash."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
 
 
 def _links(snapshot: Snapshot) -> Iterator[tuple[str, str]]:

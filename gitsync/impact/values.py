@@ -135,22 +135,22 @@ class Values:
             for name, value in arguments(function, call)
         }
 
-    def origin(self, node: ast.expr) -> str:
+    def origin(self, node: ast.AST) -> str:
         """``importlib.import_module`` for ``load``, after ``from importlib import import_module as load``."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        base = self.of.imported.get(node.id, "") if isinstance(node, ast.Name) else ""
-        return ".".join((base, *reversed(parts))) if base else ""
+        name, attributes = _dotted(node)
+        base = self.of.imported.get(name, "")
+        return ".".join((base, *attributes)) if base else ""
 
     def constant_of(self, node: ast.AST) -> str:
         """The dotted name of a name that is imported, or of its attribute; empty for others, and for installed ones."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name) or node.id in self.local:
-            return ""
-        base = self.of.imported.get(node.id, "")
-        return "" if not base or base.split(".")[0] in INSTALLED else ".".join((base, *reversed(parts)))
+        origin = "" if _dotted(node)[0] in self.local else self.origin(node)
+        return "" if origin.partition(".")[0] in INSTALLED else origin
+
+
+def _dotted(node: ast.AST) -> tuple[str, list[str]]:
+    """``a`` and ``[b, c]`` of ``a.b.c``; an empty name for the attribute of anything but a name."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.insert(0, node.attr)
+        node = node.value
+    return (node.id if isinstance(node, ast.Name) else "", attributes)
