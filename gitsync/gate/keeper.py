@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-ABOUT_SECONDS = 30.0
 GRACE_SECONDS = 30.0
 """Added to the gate's own time limits, so that the gate's answer comes before the client gives up."""
 KEPT = 50
@@ -79,7 +78,7 @@ class Gatekeeper:
         """
         if not self._options.asks:
             return None
-        environment = self._environment(self._client.ask({"do": "about"}, ABOUT_SECONDS).get("about"))
+        environment = self._environment(self._client.about())
         key = _digest([base_revision, self._options.as_json()])
         known = self._read(revision, environment)
         if known is not None and key in known.verdicts:

@@ -84,7 +84,7 @@ class Gate:
     def _answers(self) -> bool:
         self.process.check()
         try:
-            return "about" in self.client.ask({"do": "about"}, 60)
+            return self.client.about() is not None
         except GateError:
             return False
 

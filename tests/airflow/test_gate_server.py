@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitsync.airflow.gate.options import GateOptions
-from gitsync.airflow.gate.place import address
+from gitsync.airflow.gate.place import ABOUT, address
 from hack.lab.images.catalog import versions
 from tests.airflow.gates import SWALLOW, Gate, dag, lives, parse, tree
 from tests.airflow.processes import wait_until
@@ -35,19 +35,29 @@ def test_a_peer_that_goes_away_ends_the_work(gate: Gate, tmp_path: Path, shared:
         connection.connect(address(gate.name))
         connection.sendall(json.dumps({**request, "options": options.as_json()}).encode() + b"\n")
         wait_until("the file is imported", lambda: mark.exists() and mark.read_text().endswith("\n"))
+        assert gate.client.about(), "it says which Airflow it has while it works, too"
     pid = int(mark.read_text())
     wait_until("its process is gone", lambda: not lives(pid), 60)
 
 
-@pytest.mark.parametrize("request_", [b"x\n", b"{}\n", b'{"do": "parse"}\n', b"[]\n", b""])
-def test_nonsense_is_refused(gate: Gate, request_: bytes) -> None:
+@pytest.mark.parametrize("request_", [b"x\n", b"{}\n", b'{"do": "parse"}\n', b'{"do": "x"}\n', b"[]\n", b""])
+def test_nonsense_is_refused(gate: Gate, tmp_path: Path, request_: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address(gate.name))
         connection.sendall(request_)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(1 << 16)
     assert answer == b"" or json.loads(answer).keys() == {"refused"}
-    assert gate.client.ask({"do": "about"}, 60)["about"]["airflow"] == versions()["kube-airflow/airflow"]
+    assert parse(gate, tree(tmp_path, {"a.py": dag("a")})).files["a.py"].dags == ("a",)
+
+
+def test_it_tells_its_airflow_to_who_connects(gate: Gate) -> None:
+    for _time in range(3):
+        with socket.socket(socket.AF_UNIX) as connection:  # goes before it has read anything
+            connection.connect(address(gate.name + ABOUT))
+    about = gate.client.about()
+    assert isinstance(about, dict)
+    assert about["airflow"] == versions()["kube-airflow/airflow"]
 
 
 def test_the_gate_as_a_command(gate: Gate, tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitsync.airflow.gate.options import GateOptions
+from gitsync.errors import GateLost
 from gitsync.trees import shelf
 from gitsync.trees.shelf import Shelf
 from tests.airflow.gates import CHECKOUT, Gate, dag, parse, tree
@@ -129,6 +131,23 @@ def test_nothing_that_dag_code_writes_outlives_its_check(bare: Gate, volume: Pat
     report = parse(bare, shelved(volume, "theirs", {"b.py": dag("b")}), GateOptions())
     assert report.files["b.py"].dags == ("b",), report
     eventually(lambda: content(bare.scratch) == before, "the folder is as it was", lambda: str(content(bare.scratch)))
+
+
+def test_work_begins_when_nothing_is_left_of_the_work_before(bare: Gate, volume: Path) -> None:
+    """Two sources ask at the same time. Each one's DAG code fails if it meets the other's directory."""
+    text = dag("a", f"import os, time\nos.mkdir({str(bare.scratch / 'mine')!r})\ntime.sleep(0.5)\n")
+    folders = [shelved(volume, source, {"a.py": text}) for source in ("ours", "theirs")]
+    with ThreadPoolExecutor() as asking:
+        reports = list(asking.map(lambda folder: parse(bare, folder, GateOptions()), folders * 3))
+    assert [report.files["a.py"].dags for report in reports] == [("a",)] * 6, reports
+
+
+def test_work_that_stops_its_handler_ends_when_nobody_waits_for_it(bare: Gate, volume: Path) -> None:
+    stops = dag("a", "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\n")
+    request = {"do": "parse", "tree": str(shelved(volume, "stops", {"a.py": stops})), "subdirectory": ""}
+    with pytest.raises(GateLost, match="hung"):
+        bare.client.ask({**request, "bundle": "dags", "skip": [], "options": GateOptions().as_json()}, 5)
+    assert parse(bare, shelved(volume, "theirs", {"b.py": dag("b")}), GateOptions()).files["b.py"].dags == ("b",)
 
 
 def test_a_gate_that_starts_again_reads_nothing_that_dag_code_has_left(bare: Gate, volume: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import uuid
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitsync.airflow.gate.options import GateOptions
-from gitsync.airflow.gate.place import address
+from gitsync.airflow.gate.place import ABOUT, address
 from gitsync.airflow.gate.report import LONGEST_TEXT, CheckReport, FileReport, GateReport
 from gitsync.errors import GateLost
 from gitsync.gate.client import GateClient
 from gitsync.gate.keeper import Gatekeeper
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 JSON = st.recursive(
@@ -72,38 +73,42 @@ def test_a_report_comes_through_json_as_it_was() -> None:
         pytest.param(b"[" * 100_000 + b"\n", id="deep"),
         pytest.param(b"no json\n", id="text"),
         pytest.param(b"[]\n", id="a-list"),
-        pytest.param(b'{"about": 1, "report": {"files": {"a.py": {"dags": [["x"]]}}}}\n', id="a-list-for-a-dag"),
-        pytest.param(b'{"about": 1}\n', id="no-report"),
+        pytest.param(b'{"report": {"files": {"a.py": {"dags": [["x"]]}}}}\n', id="a-list-for-a-dag"),
+        pytest.param(b"{}\n", id="no-report"),
     ],
 )
 def test_a_gate_that_lies_has_not_answered(tmp_path: Path, answer: bytes) -> None:
     """The candidate waits, and is refused when it happens again; the source goes on."""
-    name = f"gate-{uuid.uuid4()}"
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address(name))
-        listening.listen()
-        threading.Thread(target=_answer_always, args=(listening.fileno(), answer), daemon=True).start()
+    with lying(answer) as name:
         keeper = Gatekeeper(GateOptions(), GateClient(name), tmp_path / "reports")
         with pytest.raises(GateLost, match="the gate's answer is no "):
             keeper.admit("1" * 40, tmp_path, None, None, None)
 
 
-def _answer_always(listening: int, answer: bytes) -> None:
-    with socket.socket(fileno=os.dup(listening)) as server:
-        for _question in range(2):
-            connection, _address = server.accept()
-            with connection:
-                connection.recv(1 << 16)
-                connection.sendall(answer)
+@contextmanager
+def lying(answer: bytes) -> Iterator[str]:
+    """A gate that knows its Airflow, and answers each piece of work with ``answer``."""
+    name = f"gate-{uuid.uuid4()}"
+    with socket.socket(socket.AF_UNIX) as work, socket.socket(socket.AF_UNIX) as about:
+        for server, place, says in ((work, name, answer), (about, name + ABOUT, b'{"about": 1}\n')):
+            server.bind(address(place))
+            server.listen()
+            threading.Thread(target=_answer, args=(server, says), daemon=True).start()
+        yield name
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    connection, _address = server.accept()
+    with connection:
+        if not server.getsockname().endswith(ABOUT.encode()):
+            connection.recv(1 << 16)
+        connection.sendall(answer)
 
 
 def test_a_report_that_cannot_be_kept_stops_nothing(tmp_path: Path) -> None:
-    name, reports = f"gate-{uuid.uuid4()}", tmp_path / "reports"
+    reports = tmp_path / "reports"
     reports.write_text("a file where the directory belongs")
-    answer = json.dumps({"about": 1, "report": GateReport().as_json()}).encode() + b"\n"
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address(name))
-        listening.listen()
-        threading.Thread(target=_answer_always, args=(listening.fileno(), answer), daemon=True).start()
+    answer = json.dumps({"report": GateReport().as_json()}).encode() + b"\n"
+    with lying(answer) as name:
         keeper = Gatekeeper(GateOptions(), GateClient(name), reports)
         assert keeper.admit("1" * 40, tmp_path, None, None, None) is None

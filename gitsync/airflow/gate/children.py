@@ -21,7 +21,6 @@ from gitsync.airflow.gate import confine, place
 from gitsync.airflow.gate.processes import families, kill, processes, sweep
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from gitsync.airflow.gate.options import GateOptions
@@ -36,10 +35,6 @@ WATCH_SECONDS = 0.05
 LONGEST_ANSWER = 4 << 20
 """Bytes of a report. A longer one is a fault of the DAG file."""
 TAIL_LINES = 12
-
-
-class PeerGone(Exception):
-    """The controller has closed its connection, so the work is useless."""
 
 
 class OutOfTime(Exception):
@@ -130,19 +125,17 @@ class Child:
 class Crew:
     """Runs jobs, at most ``parallel`` of them at once."""
 
-    def __init__(self, options: GateOptions, tree: Path, peer: socket.socket | None) -> None:
-        """``tree``: the files that jobs may read. ``peer``: who waits for the results, if anybody does."""
+    def __init__(self, options: GateOptions, tree: Path) -> None:
+        """``tree``: the files that jobs may read."""
         self._options = options
         self._tree = tree
         self._most = options.parallel or len(os.sched_getaffinity(0))
         self._running: dict[int, Child] = {}
         self._selector = selectors.DefaultSelector()
         self._next_look = 0.0
-        if peer is not None:
-            self._selector.register(peer, selectors.EVENT_READ)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Ended]:
-        """Give each result as soon as its job ends. Raises PeerGone and OutOfTime. No process is left in any case."""
+        """Give each result as soon as its job ends. Raises OutOfTime. No process is left in any case."""
         deadline = time.monotonic() + self._options.total
         waiting = iter(jobs)
         try:
@@ -169,9 +162,7 @@ class Crew:
         """Wait for an event, for ``WATCH_SECONDS`` at most. Give the results of jobs that ended."""
         over = []
         for key, _events in self._selector.select(WATCH_SECONDS):
-            child: Child | None = key.data
-            if child is None:
-                raise PeerGone
+            child: Child = key.data
             if key.fd == child.ended:
                 over.append(child)
             elif not child.read():

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ABOUT = "/about"
+"""Ends the name of the socket that says which Airflow answers."""
+
+
 def address(name: str) -> str:
     """The address of the socket ``name`` in the pod's network namespace.
 

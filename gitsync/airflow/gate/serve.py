@@ -1,28 +1,39 @@
-"""The gate as a server on a Unix socket: each connection carries one JSON request and one JSON answer, a line each."""
+"""The gate as a server on two Unix sockets: one for work, one that says which Airflow answers.
+
+A connection for work carries one JSON request and one JSON answer, a line each. The other socket sends a line at once.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import selectors
+import select
 import signal
 import socket
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gitsync.airflow.gate import confine, work
-from gitsync.airflow.gate.children import PeerGone
-from gitsync.airflow.gate.place import address
+from gitsync.airflow.gate.place import ABOUT, address
 from gitsync.airflow.gate.processes import descends, sweep
 
 if TYPE_CHECKING:
     from gitsync.airflow.gate.place import Scratch
 
-SWEEP_SECONDS = 1.0
+WAIT_MILLISECONDS = 1000
 REQUEST_SECONDS = 10.0
 LONGEST_REQUEST = 16 << 20
 ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Handler(NamedTuple):
+    """The process that does the work of one connection."""
+
+    pid: int
+    ended: int
+    """A file descriptor that is ready to read when the process has ended."""
+    connection: socket.socket
 
 
 def serve(name: str, scratch: Scratch) -> None:
@@ -31,44 +42,73 @@ def serve(name: str, scratch: Scratch) -> None:
     This process runs no DAG code and reads no request. It forks a process for each connection, with Airflow already
     imported. A crash there does not affect the next connection.
     """
-    about = work.about()
+    about = json.dumps({"about": work.about()}).encode() + b"\n"
     confine.adopt_orphans()
     confine.hide_memory()
     # Taken one by one, because only then the sender is known.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    with socket.socket(socket.AF_UNIX) as listening, selectors.DefaultSelector() as selector:
-        listening.bind(address(name))
-        listening.listen()
-        selector.register(listening, selectors.EVENT_READ)
+    with _listening(name) as asked, _listening(name + ABOUT) as curious:
         try:
-            _accept(listening, selector, about, scratch)
+            _work(asked, curious, about, scratch)
         finally:
             sweep(())
 
 
-def _accept(
-    listening: socket.socket, selector: selectors.BaseSelector, about: dict[str, Any], scratch: Scratch
-) -> None:
-    handlers: set[int] = set()
+def _listening(name: str) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(address(name))
+    server.listen()
+    return server
+
+
+def _work(asked: socket.socket, curious: socket.socket, about: bytes, scratch: Scratch) -> None:
+    """Do one piece of work at a time, so that no DAG code meets what other DAG code has left, or still writes."""
+    handler: Handler | None = None
     while not _asked_to_end():
-        asked = selector.select(SWEEP_SECONDS)
-        handlers = _left(handlers, scratch)
-        if asked:
-            connection, _address = listening.accept()
-            with connection:
-                server, pid = os.getpid(), os.fork()
-                if pid == 0:
-                    _handle(server, listening, connection, about)
-                handlers.add(pid)
+        ready = _ready(asked, curious, handler)
+        if curious.fileno() in ready:
+            _tell(curious, about)
+        if handler is None and asked.fileno() in ready:
+            handler = _handled(asked, curious)
+        elif handler is not None and ready & {handler.ended, handler.connection.fileno()}:
+            _finish(handler, scratch)
+            handler = None
+        sweep((handler.pid,) if handler else ())
 
 
-def _left(handlers: set[int], scratch: Scratch) -> set[int]:
-    """The handlers that still run. After the last one nothing stays of what DAG code has started or written."""
-    left = {pid for pid in handlers if not os.waitpid(pid, os.WNOHANG)[0]}
-    sweep(left)
-    if handlers and not left:
-        scratch.renew()
-    return left
+def _ready(asked: socket.socket, curious: socket.socket, handler: Handler | None) -> set[int]:
+    """The file descriptors that have something: a new connection, a handler's end, or a peer that went away."""
+    poll = select.poll()
+    poll.register(curious, select.POLLIN)
+    if handler is None:
+        poll.register(asked, select.POLLIN)
+    else:
+        poll.register(handler.ended, select.POLLIN)
+        poll.register(handler.connection, 0)  # always tells of a closed connection, and of nothing else
+    return {number for number, _events in poll.poll(WAIT_MILLISECONDS)}
+
+
+def _tell(curious: socket.socket, about: bytes) -> None:
+    with contextlib.suppress(OSError), curious.accept()[0] as connection:
+        connection.send(about, socket.MSG_DONTWAIT)  # the line is shorter than a socket's buffer
+
+
+def _handled(asked: socket.socket, curious: socket.socket) -> Handler:
+    connection, _address = asked.accept()
+    server, pid = os.getpid(), os.fork()
+    if pid == 0:
+        asked.close()
+        curious.close()
+        _handle(server, connection)
+    return Handler(pid, os.pidfd_open(pid), connection)
+
+
+def _finish(handler: Handler, scratch: Scratch) -> None:
+    """Nothing stays of what DAG code has started or written. A handler whose peer went away ends, too."""
+    os.close(handler.ended)
+    handler.connection.close()
+    sweep(())
+    scratch.renew()
 
 
 def _asked_to_end() -> bool:
@@ -79,44 +119,43 @@ def _asked_to_end() -> bool:
     return False
 
 
-def _handle(server: int, listening: socket.socket, connection: socket.socket, about: dict[str, Any]) -> None:
+def _handle(server: int, connection: socket.socket) -> None:
     """Answer one request in a forked process; never returns."""
     status = 1
     try:
-        listening.close()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         confine.die_with(server)
         confine.adopt_orphans()
         connection.settimeout(REQUEST_SECONDS)
-        with contextlib.suppress(PeerGone, OSError):
-            request = _request(connection)
-            connection.sendall(json.dumps(answer(request, about, connection)).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps(answer(_request(connection))).encode() + b"\n")
             status = 0
     finally:
         os._exit(status)
 
 
 def _request(connection: socket.socket) -> dict[str, Any]:
+    """Raises OSError if there is no whole request."""
     content = bytearray()
     while not content.endswith(b"\n"):
         chunk = connection.recv(1 << 16)
         if not chunk or len(content) > LONGEST_REQUEST:
-            raise PeerGone
+            raise ConnectionAbortedError
         content += chunk
     request: dict[str, Any] = json.loads(content)
     return request
 
 
-def answer(request: dict[str, Any], about: dict[str, Any], peer: socket.socket | None) -> dict[str, Any]:
-    """Answer a request whose ``do`` is ``parse``, ``check`` or ``about``. Raises PeerGone.
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer a request whose ``do`` is ``parse`` or ``check``.
 
-    The answer is ``{"about": …}``, with ``report`` or ``check`` in it, or ``{"refused": reason}``.
+    The answer is ``{"report": …}``, ``{"check": …}`` or ``{"refused": reason}``.
     """
     try:
         if request["do"] == "parse":
-            return {"about": about, "report": work.parse(request, peer).as_json()}
+            return {"report": work.parse(request).as_json()}
         if request["do"] == "check":
-            return {"about": about, "check": asdict(work.check(request, peer))}
+            return {"check": asdict(work.check(request))}
     except (work.Unable, KeyError, TypeError, ValueError, OSError) as error:  # OSError: the scratch folder is full
         return {"refused": str(error)}
-    return {"about": about}
+    return {"refused": f"it cannot do {request['do']!r}"}

@@ -19,7 +19,6 @@ from gitsync.airflow.gate.options import GateOptions
 from gitsync.airflow.gate.report import LONGEST_TEXT, CheckReport, FileReport, GateReport
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterable
 
     from gitsync.airflow.gate.children import Ended
@@ -33,8 +32,8 @@ class Unable(Exception):
     """The gate's container is not set up for the request. The candidate is not at fault."""
 
 
-def parse(request: dict[str, Any], peer: socket.socket | None = None) -> GateReport:
-    """Parse the DAG files of a tree that are not in ``skip``. Raises Unable and PeerGone.
+def parse(request: dict[str, Any]) -> GateReport:
+    """Parse the DAG files of a tree that are not in ``skip``. Raises Unable.
 
     ``request`` has ``tree``, ``subdirectory``, ``bundle``, ``skip`` (paths in the DAG folder) and ``options``.
     """
@@ -47,7 +46,7 @@ def parse(request: dict[str, Any], peer: socket.socket | None = None) -> GateRep
     confined = _confined(options)
     report = GateReport(confined=confined)
     try:
-        listing = _only(Crew(options, tree, peer).run([("the list of DAG files", partial(_list, folder))]))
+        listing = _only(Crew(options, tree).run([("the list of DAG files", partial(_list, folder))]))
         if listing.failure:
             return GateReport(confined=confined, failure=f"the list of DAG files: {listing.failure}")
         found = json.loads(listing.answer)
@@ -55,7 +54,7 @@ def parse(request: dict[str, Any], peer: socket.socket | None = None) -> GateRep
         report = GateReport(confined=confined, listed=tuple(found["listed"]), limit=found["limit"])
         jobs = ((name, partial(_parse, folder, request["bundle"], name)) for name in wanted)
         failure, size = None, 0
-        for ended in Crew(options, tree, peer).run(jobs):
+        for ended in Crew(options, tree).run(jobs):
             report.files[ended.name] = _file(ended)
             size += len(ended.answer)
             if size > LARGEST_REPORT:
@@ -66,8 +65,8 @@ def parse(request: dict[str, Any], peer: socket.socket | None = None) -> GateRep
     return GateReport(**{**vars(report), "failure": failure, "seconds": round(time.monotonic() - began, 3)})
 
 
-def check(request: dict[str, Any], peer: socket.socket | None = None) -> CheckReport:
-    """Run the repository's own check; ``request`` has ``tree`` and ``options``. Raises Unable and PeerGone."""
+def check(request: dict[str, Any]) -> CheckReport:
+    """Run the repository's own check; ``request`` has ``tree`` and ``options``. Raises Unable."""
     options = GateOptions.of(request["options"])
     options = GateOptions(**{**vars(options), "timeout": options.total, "cpu": math.ceil(options.total)})
     _confined(options)
@@ -75,7 +74,7 @@ def check(request: dict[str, Any], peer: socket.socket | None = None) -> CheckRe
     if shutil.which(command[0]) is None and not (tree / command[0]).is_file():
         raise Unable(f"the check's program {command[0]!r} is not in the Airflow image; install it there")
     try:
-        ended = _only(Crew(options, tree, peer).run([("check", partial(_execute, tree, command))]))
+        ended = _only(Crew(options, tree).run([("check", partial(_execute, tree, command))]))
     except OutOfTime as error:
         return CheckReport(str(error))
     failure = ended.failure if ended.status or ended.broken else None
