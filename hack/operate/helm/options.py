@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hack.operate.helm import secretive
+from hack.operate.helm import ours, secretive
 
 if TYPE_CHECKING:
     from hack.operate.helm.overlay import Overlay
@@ -50,7 +50,7 @@ GONE = (
 @cache
 def renamed() -> dict[str, str | None]:
     """The new variable for each old one; None if Airflow has no such option any more."""
-    table = yaml.safe_load((Path(__file__).parent / "settings.yaml").read_text())
+    table = ours.document(Path(__file__).parent / "settings.yaml")
     found: dict[str, str | None] = {variable(old): variable(new) for old, new in table["renamed"].items()}
     return found | {variable(old): None for old in table["removed"]}
 

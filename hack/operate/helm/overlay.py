@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hack.operate.helm import patches
+from hack.operate.helm import ours, patches
 from hack.operate.helm.patches import OF_COMPONENTS, dump
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Overlay:
         """The settings by ConfigMap. A tier's own ConfigMap is read after the one for all tiers."""
         owners: dict[str, list[str]] = {}
         for kustomization in sorted(self.base.glob("*/kustomization.yaml")):
-            for generator in yaml.safe_load(kustomization.read_text()).get("configMapGenerator", []):
+            for generator in ours.document(kustomization).get("configMapGenerator", []):
                 for file in generator.get("envs", []):
                     for line in (kustomization.parent / file).read_text().splitlines():
                         owners.setdefault(line.partition("=")[0], []).append(generator["name"])
@@ -220,4 +220,4 @@ def _merge(name: str, envs: list[str], files: list[str] | None = None) -> Object
 def choices(base: Path, component: str) -> set[str]:
     """The sentences by which a component excludes others. Components with a common sentence exclude each other."""
     file = base / "components" / component / "choice.yaml"
-    return {each["metadata"]["name"] for each in yaml.safe_load_all(file.read_text())} if file.exists() else set()
+    return {each["metadata"]["name"] for each in ours.documents(file)} if file.exists() else set()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from hack.operate.helm import ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 FOLDER = Path(__file__).parent
 CHARTS = {"official": "the official Airflow chart", "community": "the community chart (airflow-helm/charts)"}
@@ -59,10 +60,10 @@ class Row:
         return [key for key in found if key[0] != "*" or path[0] in TIERS]
 
 
-def load(chart: str) -> list[Row]:
+@cache
+def load(chart: str) -> tuple[Row, ...]:
     """The rows of one chart's table."""
-    rows = yaml.safe_load((FOLDER / f"{chart}.yaml").read_text())
-    return [_row(each) for each in rows]
+    return tuple(map(_row, ours.document(FOLDER / f"{chart}.yaml")))
 
 
 def _row(given: dict[str, Any]) -> Row:
@@ -102,7 +103,7 @@ def at(values: Any, path: Keys) -> Any:
     return values
 
 
-def sorted_out(rows: list[Row], values: Mapping[str, Any]) -> tuple[dict[Keys, Row], list[Keys]]:
+def sorted_out(rows: Sequence[Row], values: Mapping[str, Any]) -> tuple[dict[Keys, Row], list[Keys]]:
     """The row for each key, and the keys without a row."""
     found: dict[Keys, Row] = {}
     unknown = []

@@ -10,7 +10,7 @@ from hack.operate.helm.overlay import Overlay
 from hack.operate.overlay import CHECKOUT, OVERLAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hack.operate.helm.table import Keys, Row
 
@@ -117,7 +117,7 @@ def _off(row: Row, path: Keys, value: Any) -> bool:
     return row.kind in ("hand", "not") and str(enabled).lower() == "false"
 
 
-def _unknown(unknown: list[Keys], rows: list[Row]) -> Iterator[str]:
+def _unknown(unknown: list[Keys], rows: Sequence[Row]) -> Iterator[str]:
     """A line for each key without a row. People put values below `airflow` that the chart has at the top."""
     for path in unknown:
         if path[0] == "airflow" and _has(rows, path[1:]):
@@ -126,7 +126,7 @@ def _unknown(unknown: list[Keys], rows: list[Row]) -> Iterator[str]:
             yield f"- {'.'.join(path)}: the chart has no such value; if yours is older and had it, look it up there"
 
 
-def _has(rows: list[Row], path: Keys) -> bool:
+def _has(rows: Sequence[Row], path: Keys) -> bool:
     """If a row names the value itself, and not only the workload that it belongs to."""
     return any(row.match(path) and (len(path) == 1 or row.weight(path)[1] > 1) for row in rows)
 
