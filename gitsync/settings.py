@@ -20,7 +20,7 @@ from gitsync.errors import SettingsError
 from gitsync.git.clone import Clone, folder
 from gitsync.impact.side import Discovery
 from gitsync.notify.options import NotifyOptions
-from gitsync.rules.decide import Policy
+from gitsync.rules.policy import Policy
 from gitsync.rules.windows import Windows
 from gitsync.webhooks.hosts import WebhookOptions
 

@@ -14,7 +14,8 @@ from gitsync.controller.ledger import FlipFailed
 from gitsync.controller.patience import Patience
 from gitsync.controller.record import Phase
 from gitsync.errors import DatabaseError
-from gitsync.rules.decide import Action, BlockingRun, Decision, Facts, Impact, Policy, Scope, decide
+from gitsync.rules.decide import Action, BlockingRun, Decision, Facts, Impact, decide
+from gitsync.rules.policy import Policy, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,7 +19,8 @@ from gitsync.controller.publisher import Publisher
 from gitsync.controller.record import Record
 from gitsync.errors import DatabaseError, GitSyncError, HoldTimeout, Superseded
 from gitsync.protocol import Directive, MemberReport
-from gitsync.rules.decide import BlockingRun, Policy, Scope
+from gitsync.rules.decide import BlockingRun
+from gitsync.rules.policy import Policy, Scope
 from gitsync.rules.windows import Windows
 from gitsync.settings import LockSettings
 

@@ -10,7 +10,8 @@ from prometheus_client import REGISTRY
 from gitsync.controller.announce import Announcer
 from gitsync.controller.record import Record
 from gitsync.notify.notice import Kind, Notice
-from gitsync.rules.decide import BlockingRun, Facts, Member, Policy, Scope, decide
+from gitsync.rules.decide import BlockingRun, Facts, Member, decide
+from gitsync.rules.policy import Policy, Scope
 
 if TYPE_CHECKING:
     import pytest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitsync.errors import SettingsError
-from gitsync.rules.decide import Scope
+from gitsync.rules.policy import Scope
 from gitsync.settings import load
 
 if TYPE_CHECKING:
