@@ -15,6 +15,9 @@ REFUSALS = Counter("gitsync_refusals", "Revisions that were refused", ["source",
 ANALYSES_LIMITED = Counter(
     "gitsync_analyses_limited", "Analyses of a commit that a limit of memory or time has ended", ["source"]
 )
+UNFORESEEN = Counter(
+    "gitsync_unforeseen", "Touched DAG files of which only the gate saw that they use what has changed", ["source"]
+)
 HOUSEKEEPING = Counter("gitsync_housekeeping_failures", "Old trees that could not be removed", ["source"])
 UNSERIALIZED = Counter("gitsync_unserialized", "Publications whose DAG files Airflow did not parse in time", ["source"])
 PUBLISHED_AT = Gauge("gitsync_last_publication_timestamp_seconds", "When a revision was last published", ["source"])

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gitsync import metrics
@@ -17,9 +18,11 @@ from gitsync.impact.steps import Step
 from gitsync.impact.touched import Touched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from gitsync.airflow.policy import TreePolicy
+    from gitsync.airflow.trace import Trace
     from gitsync.analysis.messages import Limits
     from gitsync.git.mirror import Mirror
     from gitsync.impact.side import Discovery
@@ -47,16 +50,19 @@ class Analyst:
     discovery: Discovery
     limits: Limits
 
-    def judge(self, revision: str, base: str | None, *, check: bool) -> Verdict:
+    def judge(
+        self, revision: str, base: str | None, *, check: bool, traces: Mapping[str, Trace] = MappingProxyType({})
+    ) -> Verdict:
         """Compare two exported revisions; ``check``: after checking that ``revision`` keeps the tree policy.
 
-        Raises Refused if it does not, or if its ``.gitsync.yaml`` is wrong; StoreError if the volume fails.
+        ``traces`` has the traces of DAG files of ``base``. Raises Refused if ``revision`` does not keep the policy, or
+        if its ``.gitsync.yaml`` is wrong; StoreError if the volume fails.
         """
         with _ONE:
             ends = time.monotonic() + self.limits.total
             beyond: dict[str, str] = {}
             while True:
-                ended = self._once(self._request(revision, base, beyond, check=check), ends)
+                ended = self._once(self._request(revision, base, beyond, traces, check=check), ends)
                 if isinstance(ended, Verdict):
                     return ended
                 metrics.ANALYSES_LIMITED.labels(self.source).inc()
@@ -73,7 +79,9 @@ class Analyst:
                 self.mirror.suspect()
             raise
 
-    def _request(self, revision: str, base: str | None, beyond: dict[str, str], *, check: bool) -> Request:
+    def _request(
+        self, revision: str, base: str | None, beyond: dict[str, str], traces: Mapping[str, Trace], *, check: bool
+    ) -> Request:
         return Request(
             parent=os.getpid(),
             repository=str(self.mirror.directory),
@@ -86,6 +94,7 @@ class Analyst:
             facts=str(self.facts),
             limits=self.limits,
             beyond=beyond,
+            traces=dict(traces),
         )
 
 

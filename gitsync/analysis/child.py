@@ -93,7 +93,10 @@ def _verdict(request: Request, mirror: Mirror, announce: Announce) -> Verdict:
     new = Snapshot(files, request.subdirectory, mirror.read)
     changed = mirror.changed(request.base, request.revision)
     cache = FactCache(Path(request.facts))
-    found = touched(old, new, changed, cache, request.discovery, announce=announce, beyond=request.beyond)
+    found = touched(
+        old, new, changed, cache, request.discovery,
+        announce=announce, beyond=request.beyond, traces=request.traces,
+    )  # fmt: skip
     return Verdict(found, _below(request.subdirectory, changed - files.keys()))
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gitsync.airflow.policy import TreePolicy
+from gitsync.airflow.trace import Trace
 from gitsync.impact.patterns import IgnoreSyntax
 from gitsync.impact.side import Discovery
 from gitsync.impact.touched import Touched
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 64 << 10
 """Characters of one text: a path, or a sentence with some paths."""
-_VERDICT = {"files", "why", "restart", "opaque", "ways", "dag_files", "removed"}
+_VERDICT = {"files", "why", "restart", "opaque", "ways", "dag_files", "unforeseen", "removed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,8 @@ class Request:
     limits: Limits
     beyond: Mapping[str, str] = field(default_factory=dict)
     """Files that must not be read, by blob, each with the reason."""
+    traces: Mapping[str, Trace] = field(default_factory=dict)
+    """The traces of DAG files of ``base``, by their paths in the DAG folder."""
 
     def as_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -72,9 +75,10 @@ class Request:
         policy = given.pop("policy")
         if policy is not None:
             policy = TreePolicy(**{**policy, "refused_names": tuple(policy["refused_names"])})
+        traces = {name: Trace.of(trace) for name, trace in given.pop("traces").items()}
         found = given.pop("discovery")
         discovery = Discovery(**{**found, "ignore_syntax": IgnoreSyntax(found["ignore_syntax"])})
-        return cls(policy=policy, discovery=discovery, limits=Limits(**given.pop("limits")), **given)
+        return cls(policy=policy, discovery=discovery, limits=Limits(**given.pop("limits")), traces=traces, **given)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ class Verdict:
             "opaque": dict(touched.opaque),
             "ways": {name: [list(leg) for leg in way] for name, way in touched.ways.items()},
             "dag_files": sorted(touched.dag_files),
+            "unforeseen": dict(touched.unforeseen),
             "removed": sorted(self.removed),
         }
 
@@ -106,7 +111,7 @@ class Verdict:
         dag_files = frozenset(_texts(given["dag_files"]))
         touched = Touched(
             files, text(given["why"]), _by_text(given["restart"]), _by_text(given["opaque"]), _ways(given["ways"]),
-            dag_files,
+            dag_files, _by_text(given["unforeseen"]),
         )  # fmt: skip
         return cls(touched, frozenset(_texts(given["removed"])))
 

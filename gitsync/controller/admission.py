@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gitsync import metrics
@@ -13,6 +15,9 @@ from gitsync.errors import Refused
 from gitsync.rules.decide import Impact
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitsync.airflow.trace import Trace
     from gitsync.analysis.analyst import Analyst
     from gitsync.analysis.messages import Verdict
     from gitsync.gate.keeper import Gatekeeper
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
     from gitsync.impact.touched import Touched
     from gitsync.settings import SourceSettings
     from gitsync.trees.shelf import Shelf
+
+MOST_LOGGED = 10
+"""Lines of the log about the dependencies of one revision."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -64,7 +74,11 @@ class Admission:
         self.mirror.require_directory(revision, settings.subdirectory)
         verdict = self._compared(revision, base, check=True)
         if settings.gate.asks and not vouched:
+            traced = self._traces(base)
             self._ask_gate(revision, base, verdict.touched)
+            if not traced and self._traces(base):  # the gate has imported the base's DAG files just now
+                verdict = self._compared(revision, base, check=False)
+        self._note_unforeseen(revision, verdict.touched)
         return _candidate(revision, base, verdict)
 
     def explained(self, revision: str, base: str | None) -> Candidate:
@@ -78,7 +92,16 @@ class Admission:
 
     def _compared(self, revision: str, base: str | None, *, check: bool) -> Verdict:
         comparable = base if base is not None and self.mirror.exported(base) else None
-        return self.analyst.judge(revision, comparable, check=check)
+        return self.analyst.judge(revision, comparable, check=check, traces=self._traces(comparable))
+
+    def _traces(self, base: str | None) -> Mapping[str, Trace]:
+        return {} if base is None else self.gatekeeper.traces(base)
+
+    def _note_unforeseen(self, revision: str, found: Touched) -> None:
+        """Say which dependencies only the gate has seen: the rules of `gitsync.impact` lack them."""
+        metrics.UNFORESEEN.labels(self.settings.name).inc(len(found.unforeseen))
+        for path, cause in islice(found.unforeseen.items(), MOST_LOGGED):
+            log.warning("impact.unforeseen", extra={"revision": revision, "dag_file": path, "path": cause})
 
     def _ask_gate(self, revision: str, base: str | None, found: Touched) -> None:
         if base is not None and not self.mirror.exported(base):

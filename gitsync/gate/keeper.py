@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitsync.airflow.gate.options import GateOptions
+    from gitsync.airflow.trace import Trace
     from gitsync.gate.client import GateClient
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,11 @@ class Gatekeeper:
         log.info("gate.admitted" if why is None else "gate.refused", extra={"revision": revision, "why": why})
         return why
 
+    def traces(self, revision: str) -> dict[str, Trace]:
+        """What the gate saw the DAG files of a revision use, by their paths in the DAG folder, as far as it is kept."""
+        known = self._read(revision)
+        return {} if known is None else {name: file.trace for name, file in known.report.files.items() if file.trace}
+
     def _judge(
         self,
         revision: str,
@@ -168,7 +174,8 @@ class Gatekeeper:
         used = {name: value for name, value in self._options.as_json().items() if name not in ("policy", "check")}
         return _digest([about, used, self._subdirectory, self._bundle])
 
-    def _read(self, revision: str, environment: str) -> _Known | None:
+    def _read(self, revision: str, environment: str | None = None) -> _Known | None:
+        """The kept report of a revision, if it is of this environment."""
         file = self._reports / f"{revision}.json"
         try:
             content = json.loads(file.read_text())
@@ -176,7 +183,7 @@ class Gatekeeper:
             os.utime(file)  # marks the report as used; `_write` removes those unused for the longest time
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return known if known.environment == environment else None
+        return known if environment in (None, known.environment) else None
 
     def _note(self, revision: str, known: _Known) -> None:
         """Keep a report for later. Losing it costs only the time of another parse."""

@@ -17,10 +17,12 @@ from gitsync.impact.same import same_code
 from gitsync.impact.side import Discovery, Side, stated
 from gitsync.impact.snapshot import TooManyLinks
 from gitsync.impact.steps import Step, silently
+from gitsync.impact.traced import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from gitsync.airflow.trace import Trace
     from gitsync.impact.cache import FactCache, Session
     from gitsync.impact.snapshot import Snapshot
     from gitsync.impact.steps import Announce
@@ -50,6 +52,9 @@ class Touched:
     """The way from a touched DAG file to what has changed, by its name as in ``files``; at most `MOST_NAMED`."""
     dag_files: frozenset[str] = frozenset()
     """All DAG files of both revisions, named like ``files``. Empty if they are unknown."""
+    unforeseen: Mapping[str, str] = field(default_factory=dict)
+    """The DAG files that are touched only because the gate saw them use a changed path, each with this path. The rules
+    of the analysis lack it."""
 
 
 def touched(
@@ -61,11 +66,13 @@ def touched(
     *,
     announce: Announce = silently,
     beyond: Mapping[str, str] = MappingProxyType({}),
+    traces: Mapping[str, Trace] = MappingProxyType({}),
 ) -> Touched:
     """Compare two revisions that differ in the paths ``changed``.
 
     ``announce`` gets each step before it begins. ``beyond`` has files that must not be read, by blob, each with the
-    reason. Raises Refused if ``.gitsync.yaml`` of ``new`` is wrong, and StoreError if the cache cannot be written.
+    reason. ``traces`` has the traces of DAG files of ``old``, by their paths in the DAG folder. Raises Refused if
+    ``.gitsync.yaml`` of ``new`` is wrong, and StoreError if the cache cannot be written.
     """
     announce(Step.RULES)
     said = stated(new)
@@ -84,7 +91,7 @@ def touched(
         same = same_code(sides, changed, announce)
         announce(Step.COMPARISON)
         change = Change.of(session, sides, known, changed, same)
-        found = replace(_compared(change, dags), opaque=_opaque(change))
+        found = replace(_compared(change, dags, Traced.of(change, traces)), opaque=_opaque(change))
         change.keep()
         return found
 
@@ -103,19 +110,23 @@ def _opaque(change: Change) -> dict[str, str]:
     return dict(islice(((path, item.anything) for path, item in known if item and item.opaque), MOST_NAMED))
 
 
-def _compared(change: Change, dag_files: Sequence[set[str]]) -> Touched:
+def _compared(change: Change, dag_files: Sequence[set[str]], traced: Traced) -> Touched:
     before, after = dag_files
     dags = before | after
     reached = {path: path for path in before ^ after}
     reached |= {path: cause for path in sorted(dags - reached.keys()) if (cause := change.cause(path))}
+    unforeseen = {path: cause for path in sorted(dags - reached.keys()) if (cause := traced.cause(path))}
+    ways = _ways(change, reached)
+    reached |= unforeseen
     kinds = changed_kinds(change)
     why = _everything(change, kinds)
     return Touched(
         files=None if why else frozenset(_as_airflow_names(change, reached)),
         why=f"every DAG file: {why}" if why else _sentence(reached, dags),
         restart=restarts(change, kinds),
-        ways=_ways(change, reached),
+        ways=ways | traced.ways(dict(islice(unforeseen.items(), MOST_NAMED - len(ways)))),
         dag_files=frozenset(_as_airflow_names(change, dags)),
+        unforeseen={path.removeprefix(change.new.side.folder): cause for path, cause in unforeseen.items()},
     )
 
 

@@ -15,6 +15,7 @@ from gitsync.impact.touched import Touched, touched
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitsync.airflow.trace import Trace
     from gitsync.impact.cache import FactCache
 
 Content = str | bytes
@@ -54,11 +55,12 @@ def compare(
     changes: Mapping[str, Content | None],
     subdirectory: str = "",
     discovery: Discovery | None = None,
+    traces: Mapping[str, Trace] | None = None,
 ) -> Touched:
-    """What ``changes`` to ``old`` touch; None deletes a file."""
+    """What ``changes`` to ``old`` touch; None deletes a file. ``traces``: what the gate saw."""
     new = {path: content for path, content in {**old, **changes}.items() if content is not None}
     trees = snapshot(old, subdirectory), snapshot(new, subdirectory)
-    return touched(*trees, difference(*trees), cache, discovery or Discovery())
+    return touched(*trees, difference(*trees), cache, discovery or Discovery(), traces=traces or {})
 
 
 def archive(files: dict[str, str]) -> bytes:

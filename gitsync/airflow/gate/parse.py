@@ -35,6 +35,7 @@ from airflow.sdk.execution_time.supervisor import block_orm_access
 from airflow.serialization.serialized_objects import DagSerialization
 
 from gitsync.airflow.gate.report import FileReport
+from gitsync.airflow.gate.tracer import Tracer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,12 +104,17 @@ def import_limit(file: Path) -> float:
     return max(0.0, float(settings.get_dagbag_import_timeout(str(file))))
 
 
-def parse(folder: Path, bundle: str, file: str) -> FileReport:
-    """Import one DAG file and serialize its DAGs, as the DAG processor does."""
+def parse(tree: Path, folder: Path, bundle: str, file: str) -> FileReport:
+    """Import one DAG file and serialize its DAGs, as the DAG processor does.
+
+    ``folder`` is the DAG folder, in ``tree`` or the same; ``file`` is a path in it.
+    """
+    tracer = Tracer(tree)
     task_runner.SUPERVISOR_COMMS = _NoSupervisor()
     block_orm_access()
     _crash_at_once()
     began = time.monotonic()
+    tracer.start()
     bag = BundleDagBag(dag_folder=str(folder / file), bundle_path=folder, bundle_name=bundle, load_op_links=False)
     errors = list(bag.import_errors.values())
     size = 0
@@ -129,6 +135,7 @@ def parse(folder: Path, bundle: str, file: str) -> FileReport:
         warnings=tuple(each.replace(f"{folder}/", "")[:LONGEST_LINE] for each in islice(warnings, MOST_WARNINGS)),
         seconds=round(time.monotonic() - began, 3),
         size=size,
+        trace=tracer.result(),
     )
 
 

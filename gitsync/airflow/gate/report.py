@@ -6,6 +6,8 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from gitsync.airflow.trace import Trace
+
 LONGEST_TEXT = 8192
 """Characters of one text."""
 MOST_NUMBER = 1e15
@@ -33,6 +35,8 @@ class FileReport:
     """Time to import and serialize."""
     size: int = 0
     """Bytes of the serialized DAGs."""
+    trace: Trace | None = None
+    """The files that it used; None if it was not traced, or failed."""
 
     @property
     def trouble(self) -> str | None:
@@ -53,6 +57,7 @@ class FileReport:
             line=None if given.get("line") is None else int(_number(given["line"])),
             seconds=_number(given.get("seconds", 0)),
             size=int(_number(given.get("size", 0))),
+            trace=None if given.get("trace") is None else Trace.of(given["trace"]),
         )
 
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CHECK_LINES = 5
 LARGEST_REPORT = 16 << 20
 """Bytes of all answers about a revision: 20,000 DAG files of 400 bytes each are half of it."""
+LARGEST_TRACES = 4 << 20
+"""Characters of all traces of a revision. DAG files beyond it have none."""
 
 
 class Unable(Exception):
@@ -52,11 +54,14 @@ def parse(request: dict[str, Any]) -> GateReport:
         found = json.loads(listing.answer)
         wanted = [name for name in found["listed"] if name not in set(request["skip"])]
         report = GateReport(confined=confined, listed=tuple(found["listed"]), limit=found["limit"])
-        jobs = ((name, partial(_parse, folder, request["bundle"], name)) for name in wanted)
-        failure, size = None, 0
+        jobs = ((name, partial(_parse, tree, folder, request["bundle"], name)) for name in wanted)
+        failure, size, traced = None, 0, 0
         for ended in Crew(options, tree).run(jobs):
-            report.files[ended.name] = _file(ended)
-            size += len(ended.answer)
+            file = _file(ended)
+            weight = file.trace.weight if file.trace else 0
+            traced += weight
+            report.files[ended.name] = file if traced <= LARGEST_TRACES else replace(file, trace=None)
+            size += max(0, len(ended.answer) - weight)
             if size > LARGEST_REPORT:
                 failure = f"the reports of its DAG files are over {LARGEST_REPORT >> 20} MiB, {ended.name}'s the last"
                 break
@@ -109,10 +114,10 @@ def _list(folder: Path) -> bytes:
     return json.dumps({"listed": airflow.listed(folder), "limit": airflow.import_limit(folder)}).encode()
 
 
-def _parse(folder: Path, bundle: str, name: str) -> bytes:
+def _parse(tree: Path, folder: Path, bundle: str, name: str) -> bytes:
     from gitsync.airflow.gate import parse as airflow  # noqa: PLC0415 - it may import Airflow
 
-    return json.dumps(asdict(airflow.parse(folder, bundle, name))).encode()
+    return json.dumps(asdict(airflow.parse(tree, folder, bundle, name))).encode()
 
 
 def _file(ended: Ended) -> FileReport:

@@ -1,0 +1,102 @@
+"""What the gate sees a DAG file use when it imports it, and what a commit then touches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import git
+import pytest
+
+from gitsync import assembly
+from gitsync.airflow.gate.options import GateOptions
+from gitsync.controller.announce import Announcer
+from gitsync.settings import SourceSettings
+from tests.airflow.gates import Gate, dag, parse, tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitsync.airflow.trace import Trace
+
+FILES = {"lib/__init__.py": "", "lib/x.py": "X = 1\n", "sql/one.sql": "select 1", "sql/deep/two.sql": "select 2"}
+HERE = "import glob, importlib, os, pathlib, shutil\nHERE = os.path.dirname(__file__)\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "field", "uses"),
+    [
+        pytest.param("open(HERE + '/sql/one.sql')", "read", {"sql/one.sql"}, id="open"),
+        pytest.param("pathlib.Path(HERE, 'sql', 'one.sql').read_text()", "read", {"sql/one.sql"}, id="read_text"),
+        pytest.param("os.chdir(HERE); open('sql/../sql/one.sql')", "read", {"sql/one.sql"}, id="relative"),
+        pytest.param("try: open(HERE + '/none')\nexcept OSError: pass", "read", {"none"}, id="missing"),
+        pytest.param("open(os.fsencode(HERE) + b'/sql/one.sql')", "read", {"sql/one.sql"}, id="bytes"),
+        pytest.param("shutil.copy2(HERE + '/sql/one.sql', os.environ['TMPDIR'])", "read", {"sql/one.sql"}, id="copy"),
+        pytest.param("import lib.x", "read", {"lib/__init__.py", "lib/x.py"}, id="import"),
+        pytest.param("importlib.import_module('lib.x')", "modules", {"lib", "lib.x"}, id="import_module"),
+        pytest.param("try: import no.where\nexcept ImportError: pass", "modules", {"no"}, id="no-module"),
+        pytest.param("os.path.exists(HERE + '/none')", "asked", {"none"}, id="exists"),
+        pytest.param("pathlib.Path(HERE, 'none').is_file()", "asked", {"none"}, id="is_file"),
+        pytest.param("os.access(HERE + '/none', os.R_OK)", "asked", {"none"}, id="access"),
+        pytest.param("os.stat(path=HERE + '/sql')", "asked", {"sql"}, id="stat-by-name"),
+        pytest.param("os.listdir(HERE + '/sql')", "listed", {"sql"}, id="listdir"),
+        pytest.param("os.chdir(HERE + '/sql'); os.listdir()", "listed", {"sql"}, id="listdir-here"),
+        pytest.param("os.listdir(os.open(HERE + '/sql', os.O_RDONLY))", "listed", {"sql"}, id="listdir-of-a-number"),
+        pytest.param("glob.glob(HERE + '/sql/**', recursive=True)", "listed", {"sql", "sql/deep"}, id="glob"),
+        pytest.param("list(os.walk(HERE + '/sql'))", "listed", {"sql", "sql/deep"}, id="walk"),
+        pytest.param("list(pathlib.Path(HERE).glob('sql/*'))", "listed", {"sql"}, id="path-glob"),
+        pytest.param("import sys; sys.path.insert(0, HERE + '/sql')", "roots", {"", "sql"}, id="search-path"),
+    ],
+)
+def test_it_is_seen(gate: Gate, tmp_path: Path, code: str, field: str, uses: set[str]) -> None:
+    assert uses <= set(getattr(traced(gate, tmp_path, HERE + code), field))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("", id="nothing"),
+        pytest.param("import airflow.providers.standard.hooks.filesystem", id="imports-of-airflow"),
+        pytest.param("open('/etc/hostname'); os.listdir('/etc'); os.path.exists('/etc')", id="outside"),
+        pytest.param("os.path.exists(chr(0)); os.path.exists(b'\\xff'); os.path.exists(1 << 20)", id="odd-paths"),
+    ],
+)
+def test_a_dag_file_that_uses_only_itself(gate: Gate, tmp_path: Path, code: str) -> None:
+    trace = traced(gate, tmp_path, HERE + code)
+    used = {path for path in trace.read + trace.asked if not path.endswith(".pyc")}
+    assert (used, trace.listed, trace.modules, trace.roots, trace.cut) == ({"a.py"}, (), (), ("",), False)
+
+
+def traced(gate: Gate, folder: Path, code: str) -> Trace:
+    report = parse(gate, tree(folder, {**FILES, "a.py": dag("a", f"{code}\n")}), GateOptions())
+    file = report.files["a.py"]
+    assert (file.dags, file.error) == (("a",), None), file
+    assert file.trace, file
+    return file.trace
+
+
+def test_more_than_a_trace_holds_is_said(gate: Gate, tmp_path: Path) -> None:
+    trace = traced(gate, tmp_path, HERE + "for n in range(3000): os.path.exists(f'{HERE}/{n}')")
+    assert (trace.cut, len(trace.asked)) == (True, 2000)
+
+
+@pytest.mark.parametrize("policy", ["no-worse", "off"])
+def test_a_name_that_only_the_gate_sees_touches_its_dag_file(gate: Gate, tmp_path: Path, policy: str) -> None:
+    """The published revision was not seen yet, so the gate imports it, too. Without the gate it is a documented gap."""
+    upstream = git.Repo.init(tmp_path / "upstream", initial_branch="main")
+    hidden = "open(os.path.join(HERE, ''.join(reversed('lqs.neddih'))))\n"
+
+    def commit(files: dict[str, str]) -> str:
+        tree(tmp_path / "upstream", files)
+        upstream.index.add(list(files))
+        return upstream.index.commit("a commit").hexsha
+
+    first = commit({"a.py": dag("a", HERE + hidden), "b.py": dag("b"), "hidden.sql": "select 1"})
+    second = commit({"hidden.sql": "select 2"})
+    given = {"name": "dags", "repo": str(tmp_path / "upstream"), "ref": "main", "gate": {"policy": policy}}
+    announcer = Announcer("dags", lambda *_, **__: None, lambda _notice: None)
+    volume = assembly.Volume(tmp_path / "volume", gate.name)
+    admission = assembly.source(SourceSettings.model_validate(given), announcer, volume).admission
+    for revision in (first, second):
+        admission.have(revision)
+    found = admission.admit(second, first, vouched=False)
+    assert found.impact.touched == (frozenset({"a.py"}) if policy != "off" else frozenset())
