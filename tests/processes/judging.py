@@ -20,7 +20,7 @@ from gitsync.errors import Refused
 from gitsync.git.mirror import Mirror
 from gitsync.impact.side import Discovery
 
-LIMITS = Limits(memory=160, cpu=1, total=120)
+LIMITS = Limits(memory=160, cpu=2, total=120)
 """Less than the default, so that a case ends sooner."""
 
 
