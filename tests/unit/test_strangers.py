@@ -99,6 +99,8 @@ def poll(served: Served) -> Iterator[socket.socket]:
     report = b'{"pod_uid": "u", "heard": "%s"}' % heard(served).encode()
     head = f"POST /v1/members/dags/worker-0 HTTP/1.1\r\nHost: x\r\nAuthorization: {MEMBER['Authorization']}\r\n"
     with half(served, f"{head}Content-Length: {len(report)}\r\n\r\n".encode() + report) as connection:
+        # The server takes requests in the order of their arrival, so the poll runs when this one is answered.
+        assert served.ask("GET", "/livez").status == 200
         yield connection
 
 
