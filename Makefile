@@ -68,9 +68,9 @@ lint: ## Check style, types and shell scripts; every check runs, whatever the ot
 	@hack/lint
 
 .PHONY: unit
-unit: ## Run the tests that need neither root nor a node nor servers
+unit: ## Run the tests that need neither root nor a node nor servers; generated ones with a fifth of their examples
 	@hack/lab/bootstrap
-	@.venv/bin/pytest --numprocesses=auto tests/unit
+	@QUICK=1 .venv/bin/pytest --numprocesses=auto tests/unit
 
 .PHONY: manifests
 manifests: ## Run the tests of what the overlays build to

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import git
 import pytest
+from hypothesis import settings
 
 from gitsync.git.clone import Clone
 from gitsync.git.mirror import Mirror
 from gitsync.impact.cache import FactCache
 from gitsync.trees.store import Store
+from tests.examples import examples
 from tests.ports import free_port
 from tests.unit.notices import Receiver
 from tests.unit.services import service, serving
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from tests.unit.mirrors import MakeMirror
 
+settings.register_profile("examples", max_examples=examples(100))
+settings.load_profile("examples")
 AUTHOR = git.Actor("DAG author", "author@example.org")
 
 

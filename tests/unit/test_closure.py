@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitsync.impact.cache import FactCache
+from tests.examples import examples
 from tests.unit.loader import Loader
 from tests.unit.snapshots import compare
 
@@ -112,7 +113,7 @@ def touches(found: Touched) -> bool:
     return found.files is None or "dag.py" in found.files
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(files=REPOSITORIES, dag=DAGS, path=st.sampled_from(FILES), content=st.none() | CODE)
 def test_what_is_loaded_is_in_the_closure(
     loader: Loader, folder: Path, cache: FactCache, files: dict[str, str], dag: str, path: str, content: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -33,10 +34,10 @@ STANDALONE = ("once", "run")
 """Commands that read their own arguments."""
 
 
-def tokens(page: Path) -> Iterator[Token]:
-    for token in MarkdownIt("commonmark").enable("table").parse((CHECKOUT / page).read_text()):
-        yield token
-        yield from token.children or ()
+@cache
+def tokens(page: Path) -> list[Token]:
+    found = MarkdownIt("commonmark").enable("table").parse((CHECKOUT / page).read_text())
+    return [each for token in found for each in (token, *(token.children or ()))]
 
 
 def commands(page: Path) -> Iterator[str]:

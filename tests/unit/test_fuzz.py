@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gitsync.airflow.policy import TreePolicy, objection
 from gitsync.errors import GitSyncError, SettingsError
 from gitsync.settings import load
+from tests.examples import examples
 from tests.unit.mirrors import publish
 from tests.unit.test_hostile import Forger
 
@@ -42,7 +43,7 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner))
-QUICK = settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=examples(150), deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 def paths(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -94,7 +95,7 @@ CONTENTS = st.one_of(
 )
 
 
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=examples(40))
 @given(entries=st.lists(st.tuples(KINDS, NAMES, CONTENTS), min_size=1, max_size=5, unique_by=lambda entry: entry[1]))
 @example(entries=[("100644", b".gitattributes", b"* text eol=crlf\n"), ("100644", b"dag.py", b"one\n")])
 @example(entries=[("120000", b"a", b"../../x"), ("100644", b"dag.py", b"one\n")])

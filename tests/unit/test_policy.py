@@ -16,6 +16,7 @@ from gitsync.airflow.entries import EXECUTABLE, FILE, SUBMODULE, SYMLINK, Entry
 from gitsync.airflow.policy import TreePolicy, fault, objection
 from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -170,7 +171,7 @@ def build(place: Path, tree: Mapping[str, Any], prefix: str = "") -> dict[str, s
 
 
 @given(TREES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_links_lead_where_a_file_system_says(tree: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve() / "tree"

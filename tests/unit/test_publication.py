@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from tests.examples import examples
 from tests.unit.model import Crash, ModelController, ModelPod, ModelRun, World
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Publication(RuleBasedStateMachine):
 
 
 QUICK = settings(
-    max_examples=1000, stateful_step_count=12, deadline=None, database=None, derandomize=True,
+    max_examples=examples(1000), stateful_step_count=12, deadline=None, database=None, derandomize=True,
     suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gitsync.git.mirror import Mirror
 from gitsync.git.remote import Remote
 from gitsync.trees.store import Store
+from tests.examples import examples
 from tests.unit.trees import NEW, OLD, File, Library, contents, staged
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def commits(draw: st.DrawFn) -> list[dict[str, str]]:
     ]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=commits())
 def test_any_tree_made_of_any_other_is_what_its_commit_says(
     tmp_path_factory: pytest.TempPathFactory, history: list[dict[str, str]]

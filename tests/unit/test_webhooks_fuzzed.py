@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 from gitsync.webhooks.host import Push
 from gitsync.webhooks.hosts import BadPayload, Ignored, authentic, parse
+from tests.examples import examples
 from tests.unit.deliveries import DELIVERIES, SECRET, SECRETS, Delivery, digest
 from tests.unit.hooked import Hooked, hooked
 
@@ -47,7 +48,7 @@ def deliveries(draw: some.DrawFn) -> Delivery:
     return Delivery(headers, body)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(deliveries())
 def test_nothing_but_a_bad_payload_comes_of_any_delivery(delivery: Delivery) -> None:
     assert authentic(delivery.lower(), delivery.body, SECRETS) in (True, False)
@@ -58,7 +59,7 @@ def test_nothing_but_a_bad_payload_comes_of_any_delivery(delivery: Delivery) -> 
     assert isinstance(said, Push | Ignored)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deliveries())
 def test_any_delivery_gets_one_of_the_answers(fuzzed: Hooked, delivery: Delivery) -> None:
     looked = len(fuzzed.looked)
