@@ -23,6 +23,10 @@ UNSERIALIZED = Counter("gitsync_unserialized", "Publications whose DAG files Air
 PUBLISHED_AT = Gauge("gitsync_last_publication_timestamp_seconds", "When a revision was last published", ["source"])
 EPOCH = Gauge("gitsync_epoch", "Number of the last publication", ["source"])
 DEFERRED_SECONDS = Gauge("gitsync_deferred_seconds", "Seconds that the candidate is deferred; 0 if none is", ["source"])
+DEFERRALS = Counter(
+    "gitsync_deferrals", "Candidates that were deferred, by what they waited for and the DAG files they touched",
+    ["source", "cause", "touched"],
+)  # fmt: skip
 BLOCKING_RUNS = Gauge("gitsync_blocking_runs", "DAG runs that defer the candidate", ["source"])
 MEMBERS = Gauge("gitsync_members", "Pods with a sidecar: reporting, silent or fenced", ["source", "state"])
 WEBHOOKS = Counter("gitsync_webhooks", "Webhooks of Git hosts, by their outcome", ["source", "outcome"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitsync import metrics
 from gitsync.airflow.plain import printable
+from gitsync.controller.deferrals import Deferrals
 from gitsync.notify.notice import Kind, Notice
 from gitsync.revision import short
 from gitsync.rules.decide import Action, Condition
@@ -54,9 +55,11 @@ class Announcer:
         self._named_at = 0.0
         self._deferred_from: float | None = None
         self.deferred_since: str | None = None
+        self.deferrals = Deferrals(source)
 
     def decided(self, decision: Decision, facts: Facts) -> None:
         deferred = decision.action is Action.DEFER
+        self.deferrals.note(decision, facts)
         if not deferred:
             self._deferred_from = self.deferred_since = None
         elif self._deferred_from is None:

@@ -46,6 +46,7 @@ def of_source(source: Source, publisher: Publisher, record: Record | None, annou
         "decision": {"action": decision.action.value, "reason": decision.reason},
         "deferred_since": announcer.deferred_since if deferred else None,
         "deferred_seconds": facts.waited,
+        "deferrals": announcer.deferrals.told(),
         "blocking_runs": [asdict(run) for run in decision.blocking],
         "ignored_runs": [asdict(run) for run in facts.runs if run not in decision.blocking],
         "members": [{**asdict(member), "condition": _condition(member, waiting=waiting)} for member in facts.members],

@@ -45,6 +45,7 @@ def _source_rows(source: dict[str, Any]) -> list[tuple[str, str]]:
         ("decision", f"{source['decision']['action']}: {source['decision']['reason']}"),
         ("deferred since", source["deferred_since"] or "-"),
     ]
+    rows += [("deferred so far", line) for line in source.get("deferrals", ())]
     rows += [("not analysed", f"{path}: {why}") for path, why in source.get("not_analysed", {}).items()]
     if refused:
         rows.append(("refused", f"{refused['reason']} {refused['at']}: {refused['message']}"))

@@ -62,6 +62,18 @@ class BlockingRun:
     """Seconds since this controller first saw the run frozen."""
 
 
+class Cause(StrEnum):
+    """The thing that a deferral waits for."""
+
+    RUNS = "runs"
+    MEMBERS = "members"
+    WINDOW = "window"
+    ORDER = "order"
+    """An operator has suspended updates, or named another revision."""
+    OBSTACLE = "obstacle"
+    """Most often a fact that cannot be read, or an interrupted publication."""
+
+
 class Condition(StrEnum):
     """The health of a member. The first that holds counts."""
 
@@ -138,6 +150,8 @@ class Decision:
     """Whether every publication passes through this deferral. It makes a log line, and no Event."""
     blocking: tuple[BlockingRun, ...] = ()
     """The runs that defer the candidate."""
+    cause: Cause = Cause.OBSTACLE
+    """The thing that the candidate waits for, if it is deferred."""
 
 
 def decide(facts: Facts, policy: Policy) -> Decision:
@@ -147,7 +161,7 @@ def decide(facts: Facts, policy: Policy) -> Decision:
     if facts.candidate in (None, facts.published):
         return Decision(Action.KEEP, "no candidate" if facts.published else "nothing fetched yet")
     if facts.suspended is not None and facts.ordered is None:
-        return Decision(Action.DEFER, facts.suspended)
+        return Decision(Action.DEFER, facts.suspended, cause=Cause.ORDER)
     if facts.published is None and all(member.current is None for member in facts.members):
         return Decision(Action.PUBLISH_UNHELD, "first revision: no pod has a tree that it could mix with")
     return _hindered(facts) or _by_policy(facts, policy)
@@ -159,9 +173,9 @@ def _hindered(facts: Facts) -> Decision | None:
     if facts.obstacle is not None:
         return Decision(Action.DEFER, facts.obstacle)
     if silent := [member.name for member in waited_for if member.silent]:
-        return Decision(Action.DEFER, f"no report from {_names(silent)}")
+        return Decision(Action.DEFER, f"no report from {_names(silent)}", cause=Cause.MEMBERS)
     if waiting := [member.name for member in waited_for if not member.staged]:
-        return Decision(Action.DEFER, f"not yet staged on {_names(waiting)}", passing=True)
+        return Decision(Action.DEFER, f"not yet staged on {_names(waiting)}", passing=True, cause=Cause.MEMBERS)
     return None
 
 
@@ -171,22 +185,22 @@ def _by_policy(facts: Facts, policy: Policy) -> Decision:
     if facts.ordered is not None:
         return Decision(Action.PUBLISH, f"ordered by {facts.ordered}")
     if facts.closed is not None:
-        return Decision(Action.DEFER, facts.closed)
+        return Decision(Action.DEFER, facts.closed, cause=Cause.WINDOW)
     blocking = tuple(run for run in facts.runs if blocks(run, facts.impact, policy))
     if not blocking:
         return Decision(Action.PUBLISH, "no blocking run")
     deferral = f"{len(blocking)} blocking {_plural(len(blocking))}: {_runs(blocking)}"
     if policy.max_defer is None or facts.waited < policy.max_defer:
-        return Decision(Action.DEFER, deferral, blocking=blocking)
+        return Decision(Action.DEFER, deferral, blocking=blocking, cause=Cause.RUNS)
     return _at_deadline(deferral, blocking, facts, policy)
 
 
 def _at_deadline(deferral: str, blocking: tuple[BlockingRun, ...], facts: Facts, policy: Policy) -> Decision:
     past = f"past max_defer, {deferral}"
     if policy.at_deadline is AtDeadline.WAIT:
-        return Decision(Action.DEFER, past, blocking=blocking)
+        return Decision(Action.DEFER, past, blocking=blocking, cause=Cause.RUNS)
     if policy.at_deadline is AtDeadline.PIN and (loose := _cannot_be_pinned(blocking, facts.impact)):
-        return Decision(Action.DEFER, f"{past}; {loose}", blocking=blocking)
+        return Decision(Action.DEFER, f"{past}; {loose}", blocking=blocking, cause=Cause.RUNS)
     return Decision(Action.PUBLISH, past)
 
 

@@ -68,6 +68,7 @@ def _source(source: dict[str, Any]) -> str:
         ("Candidate", short(source["candidate"]) if source["candidate"] else "none"),
         ("Touches", source["touches"] if source["candidate"] else None),
         ("Deferred since", source["deferred_since"]),
+        *(("Deferred so far", line) for line in source["deferrals"]),
         ("Published", f"{short(published['revision'])} epoch {published['epoch']} {published['at'] or ''}"),
         *(("Order", order) for order in source["in_force"]),
     ]

@@ -56,7 +56,7 @@ def source(**changes: Any) -> dict[str, Any]:
         "decision": {"action": "defer", "reason": "1 blocking run: etl manual__1 (task instance: 1 running)"},
         "deferred_since": "2026-01-01T00:00:00+00:00", "deferred_seconds": 5.0,
         "blocking_runs": [RUN], "ignored_runs": [], "members": MEMBERS,
-        "last_hold_seconds": None, "last_error": None,
+        "deferrals": [], "last_hold_seconds": None, "last_error": None,
     } | changes  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from gitsync.controller.announce import Announcer
 from gitsync.controller.record import Record
 from gitsync.notify.notice import Kind, Notice
-from gitsync.rules.decide import BlockingRun, Facts, Member, decide
+from gitsync.rules.decide import BlockingRun, Facts, Impact, Member, decide
 from gitsync.rules.policy import Policy, Scope
 
 if TYPE_CHECKING:
@@ -41,6 +41,26 @@ def test_each_pod_is_counted_once_by_how_it_is_heard() -> None:
         state: REGISTRY.get_sample_value("gitsync_members", {"source": "counted", "state": state}) for state in states
     }
     assert found == states
+
+
+def test_deferred_candidates_are_counted_by_cause_and_by_the_dag_files_they_touch() -> None:
+    """Each once for a cause, however long it waits; staging is none."""
+    announcer = Announcer("deferring", lambda *_said, **_kind: None)
+    silent = replace(STAGED, members=(replace(STAGED.members[0], silent=True),))
+    few = replace(STAGED, candidate="c" * 40, impact=Impact(frozenset({"etl.py", "other.py"})))
+    some = replace(few, candidate="d" * 40, runs=(replace(RUN, file="etl.py"),))
+    for facts in (STAGING, STAGED, STAGED, silent, STAGED, few, some, replace(some, closed="until noon")):
+        announcer.decided(decide(facts, Policy()), facts)
+    found = {
+        (sample.labels["cause"], sample.labels["touched"]): sample.value
+        for metric in REGISTRY.collect() if metric.name == "gitsync_deferrals"
+        for sample in metric.samples
+        if sample.labels["source"] == "deferring" and sample.name.endswith("_total")
+    }  # fmt: skip
+    assert found == {
+        ("runs", "all"): 1.0, ("members", "all"): 1.0, ("runs", "2-9"): 2.0, ("window", "2-9"): 1.0,
+    }  # fmt: skip
+    assert announcer.deferrals.told()[0] == "2 for runs, which touched 2-9 DAG files"
 
 
 def test_others_are_told_by_which_runs_and_when_it_is_over() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitsync.rules import decide as module
-from gitsync.rules.decide import Action, BlockingRun, Condition, Facts, Impact, Member, decide
+from gitsync.rules.decide import Action, BlockingRun, Cause, Condition, Facts, Impact, Member, decide
 from gitsync.rules.policy import AtDeadline, Backfills, Policy, Scope
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -132,6 +132,24 @@ def test_a_deferral_names_the_runs_and_counts_the_rest() -> None:
     reason = decide(replace(CALM, runs=runs), GLOBAL).reason
     assert reason.startswith("5 blocking runs: etl manual__0 (2 task instances: 2 running), ")
     assert reason.endswith(" and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("facts", "policy", "cause"),
+    [
+        pytest.param(BUSY, GLOBAL, Cause.RUNS, id="runs"),
+        pytest.param(replace(BUSY, waited=99), replace(GLOBAL, max_defer=9), Cause.RUNS, id="runs-past-the-deadline"),
+        pytest.param(replace(CALM, members=(replace(STAGED, silent=True),)), GLOBAL, Cause.MEMBERS, id="silent"),
+        pytest.param(replace(CALM, members=(replace(STAGED, staged=False),)), GLOBAL, Cause.MEMBERS, id="staging"),
+        pytest.param(replace(BUSY, closed="until noon"), GLOBAL, Cause.WINDOW, id="window"),
+        pytest.param(replace(BUSY, suspended="by ann"), GLOBAL, Cause.ORDER, id="suspended"),
+        pytest.param(replace(BUSY, obstacle="no database"), GLOBAL, Cause.OBSTACLE, id="obstacle"),
+        pytest.param(replace(BUSY, interrupted="pods"), GLOBAL, Cause.OBSTACLE, id="interrupted"),
+    ],
+)
+def test_a_deferral_has_its_cause(facts: Facts, policy: Policy, cause: Cause) -> None:
+    decision = decide(facts, policy)
+    assert (decision.action, decision.cause) == (Action.DEFER, cause)
 
 
 @pytest.mark.parametrize("file", ["decide.py", "policy.py"])
