@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitsync import metrics
 from gitsync.checks.signatures import verify
 from gitsync.controller.candidate import Candidate
-from gitsync.errors import Refused
+from gitsync.errors import GateLost, Refused
 from gitsync.rules.decide import Impact
 
 if TYPE_CHECKING:
@@ -74,10 +75,9 @@ class Admission:
         self.mirror.require_directory(revision, settings.subdirectory)
         verdict = self._compared(revision, base, check=True)
         if settings.gate.asks and not vouched:
-            traced = self._traces(base)
-            self._ask_gate(revision, base, verdict.touched)
-            if not traced and self._traces(base):  # the gate has imported the base's DAG files just now
+            if not self._traces(base) and self._imported(base):
                 verdict = self._compared(revision, base, check=False)
+            self._ask_gate(revision, base, verdict.touched)
         self._note_unforeseen(revision, verdict.touched)
         return _candidate(revision, base, verdict)
 
@@ -102,6 +102,15 @@ class Admission:
         metrics.UNFORESEEN.labels(self.settings.name).inc(len(found.unforeseen))
         for path, cause in islice(found.unforeseen.items(), MOST_LOGGED):
             log.warning("impact.unforeseen", extra={"revision": revision, "dag_file": path, "path": cause})
+
+    def _imported(self, base: str | None) -> bool:
+        """Have the gate import the published DAG files. Whether there are traces of them now."""
+        if base is None or not self.mirror.exported(base):
+            return False
+        store = self.shelf.open()
+        with suppress(GateLost):  # the next question to the gate counts how often it has ended
+            self.gatekeeper.know(base, store.stage(base, self.mirror))
+        return bool(self._traces(base))
 
     def _ask_gate(self, revision: str, base: str | None, found: Touched) -> None:
         if base is not None and not self.mirror.exported(base):

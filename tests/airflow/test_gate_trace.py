@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import git
@@ -10,6 +11,7 @@ import pytest
 from gitsync import assembly
 from gitsync.airflow.gate.options import GateOptions
 from gitsync.controller.announce import Announcer
+from gitsync.errors import Refused
 from gitsync.settings import SourceSettings
 from tests.airflow.gates import Gate, dag, parse, tree
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitsync.airflow.trace import Trace
+    from gitsync.controller.admission import Admission
 
 FILES = {"lib/__init__.py": "", "lib/x.py": "X = 1\n", "sql/one.sql": "select 1", "sql/deep/two.sql": "select 2"}
 HERE = "import glob, importlib, os, pathlib, shutil\nHERE = os.path.dirname(__file__)\n"
@@ -57,6 +60,7 @@ def test_it_is_seen(gate: Gate, tmp_path: Path, code: str, field: str, uses: set
         pytest.param("", id="nothing"),
         pytest.param("import airflow.providers.standard.hooks.filesystem", id="imports-of-airflow"),
         pytest.param("open('/etc/hostname'); os.listdir('/etc'); os.path.exists('/etc')", id="outside"),
+        pytest.param("import sys, types; sys.path.append(3); sys.modules['odd'] = 3", id="odd-modules"),
         pytest.param("os.path.exists(chr(0)); os.path.exists(b'\\xff'); os.path.exists(1 << 20)", id="odd-paths"),
     ],
 )
@@ -79,24 +83,51 @@ def test_more_than_a_trace_holds_is_said(gate: Gate, tmp_path: Path) -> None:
     assert (trace.cut, len(trace.asked)) == (True, 2000)
 
 
-@pytest.mark.parametrize("policy", ["no-worse", "off"])
-def test_a_name_that_only_the_gate_sees_touches_its_dag_file(gate: Gate, tmp_path: Path, policy: str) -> None:
-    """The published revision was not seen yet, so the gate imports it, too. Without the gate it is a documented gap."""
-    upstream = git.Repo.init(tmp_path / "upstream", initial_branch="main")
-    hidden = "open(os.path.join(HERE, ''.join(reversed('lqs.neddih'))))\n"
+@dataclass
+class Repository:
+    """A DAG repository, and a source that follows it."""
 
-    def commit(files: dict[str, str]) -> str:
-        tree(tmp_path / "upstream", files)
-        upstream.index.add(list(files))
-        return upstream.index.commit("a commit").hexsha
+    repo: git.Repo
+    folder: Path
+    admission: Admission
 
-    first = commit({"a.py": dag("a", HERE + hidden), "b.py": dag("b"), "hidden.sql": "select 1"})
-    second = commit({"hidden.sql": "select 2"})
-    given = {"name": "dags", "repo": str(tmp_path / "upstream"), "ref": "main", "gate": {"policy": policy}}
+    def commit(self, files: dict[str, str]) -> str:
+        tree(self.folder, files)
+        self.repo.index.add(list(files))
+        revision = self.repo.index.commit("a commit").hexsha
+        self.admission.have(revision)
+        return revision
+
+
+def repository(gate: Gate, folder: Path, policy: str) -> Repository:
+    repo = git.Repo.init(folder / "upstream", initial_branch="main")
+    given = {"name": "dags", "repo": str(folder / "upstream"), "ref": "main", "gate": {"policy": policy}}
     announcer = Announcer("dags", lambda *_, **__: None, lambda _notice: None)
-    volume = assembly.Volume(tmp_path / "volume", gate.name)
-    admission = assembly.source(SourceSettings.model_validate(given), announcer, volume).admission
-    for revision in (first, second):
-        admission.have(revision)
-    found = admission.admit(second, first, vouched=False)
-    assert found.impact.touched == (frozenset({"a.py"}) if policy != "off" else frozenset())
+    volume = assembly.Volume(folder / "volume", gate.name)
+    source = assembly.source(SourceSettings.model_validate(given), announcer, volume)
+    return Repository(repo, folder / "upstream", source.admission)
+
+
+HIDDEN = "os.path.join(HERE, ''.join(reversed('lqs.neddih')))"
+"""A path that no rule finds."""
+
+
+@pytest.mark.parametrize(("policy", "touched"), [("no-worse", frozenset({"a.py"})), ("off", frozenset())])
+def test_a_name_that_only_the_gate_sees_touches_its_dag_file(
+    gate: Gate, tmp_path: Path, policy: str, touched: frozenset[str]
+) -> None:
+    """The published revision was not seen yet, so the gate imports it first. Without a gate it is a documented gap."""
+    dags = repository(gate, tmp_path, policy)
+    first = dags.commit({"a.py": dag("a", f"{HERE}open({HIDDEN})\n"), "b.py": dag("b"), "hidden.sql": "select 1"})
+    second = dags.commit({"hidden.sql": "select 2"})
+    assert dags.admission.admit(second, first, vouched=False).impact.touched == touched
+    third = dags.commit({"hidden.sql": "select 3"})
+    assert dags.admission.admit(third, second, vouched=False).impact.touched == touched
+
+
+def test_a_dag_file_that_only_the_gate_sees_touched_is_imported_again(gate: Gate, tmp_path: Path) -> None:
+    dags = repository(gate, tmp_path, "no-worse")
+    checks = f"{HERE}assert open({HIDDEN}).read() == 'select 1'\n"
+    first = dags.commit({"a.py": dag("a", checks), "b.py": dag("b"), "hidden.sql": "select 1"})
+    with pytest.raises(Refused, match=r"a\.py: AssertionError"):
+        dags.admission.admit(dags.commit({"hidden.sql": "select 2"}), first, vouched=False)

@@ -54,20 +54,19 @@ class Tracer:
         return Trace(**{name: tuple(sorted(each)[:MOST_USES]) for name, each in found.items()}, cut=cut)
 
     def _inside_or_nowhere(self, name: str) -> bool:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        return len(name) <= LONGEST_PATH and (file is None or self._path(file) is not None)
+        with suppress(Exception):  # a module may have any attributes, and answer with any error
+            file = getattr(sys.modules.get(name), "__file__", None)
+            return len(name) <= LONGEST_PATH and (file is None or self._path(file) is not None)
+        return False
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        # An error here would be one of the DAG code: it may hand over anything, and delete what this uses.
-        with suppress(Exception):
-            if event == "open":
-                self._note(self._read, arguments[0])
-            elif event in ("os.listdir", "os.scandir") and not _importing():
-                self._note(self._listed, "." if arguments[0] is None else arguments[0])
+        if event == "open":
+            self._note(self._read, arguments[0])
+        elif event in ("os.listdir", "os.scandir") and not _importing():
+            self._note(self._listed, "." if arguments[0] is None else arguments[0])
 
     def _ask(self, place: object) -> None:
-        with suppress(Exception):
-            self._note(self._asked, place)
+        self._note(self._asked, place)
 
     def _note(self, notes: dict[str, None], place: object) -> None:
         path = self._path(place)
@@ -75,12 +74,17 @@ class Tracer:
             notes[path] = None
 
     def _path(self, place: Any) -> str | None:  # noqa: ANN401 - whatever DAG code hands over
-        """The path in the tree; None outside of it."""
-        if isinstance(place, int):
-            place = _READLINK(f"/proc/self/fd/{place}")
-        path = os.path.abspath(os.fsdecode(place))  # noqa: PTH100 - resolve() asks the disk, and follows links
-        root = next((each for each in self._roots if f"{path}/".startswith(each)), None)
-        return None if root is None else path[len(root) :]
+        """The path in the tree; None outside of it.
+
+        No error leaves this: it would be one of the DAG code, which may hand over anything.
+        """
+        with suppress(Exception):
+            if isinstance(place, int):
+                place = _READLINK(f"/proc/self/fd/{place}")
+            path = os.path.abspath(os.fsdecode(place))  # noqa: PTH100 - resolve() asks the disk, and follows links
+            root = next((each for each in self._roots if f"{path}/".startswith(each)), None)
+            return None if root is None else path[len(root) :]
+        return None
 
 
 def _importing() -> bool:
