@@ -193,7 +193,10 @@ def test_all_images_have_one_base_by_its_digest_and_of_the_release_that_buildah_
         for line in re.findall(r"^ARG BASE_IMAGE=(.*)$", (CHECKOUT / image.dockerfile).read_text(), re.MULTILINE)
     }
     assert len(bases) == 1
-    assert re.fullmatch(rf"debian:{base.SUITE}-\d{{8}}-slim@sha256:[0-9a-f]{{64}}", bases.pop())
+    form = rf"debian:{base.SUITE}-\d{{8}}-slim@sha256:[0-9a-f]{{64}}"
+    assert re.fullmatch(form, bases.pop()), (
+        "debian:SUITE-DATE-slim@sha256:DIGEST; CONTRIBUTING.md says where it is found"
+    )
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from hack.lab import versions
 from hack.lab.addons import crds, modules
 from hack.lab.images.catalog import IMAGES
 from hack.lab.node import toolchain
+from hack.reference_pages import CHECKOUT
 
 OWN = {f"kube-airflow/{name}" for name in ("gitsync", "git-server")}
 ROWS = [row for found in versions.rows().values() for row in found]
@@ -30,7 +32,16 @@ def test_every_program_definition_and_image_is_a_pin() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.program)
 def test_a_row_is_about_the_series_that_is_pinned(row: versions.Row) -> None:
     """A bump to another series asks for its end of life."""
-    assert row.version == row.series or row.version.startswith(f"{row.series}.")
+    same = row.version == row.series or row.version.startswith(f"{row.series}.")
+    assert same, f"{row.program} is {row.version}: write the end of that series into hack/lab/versions.yaml"
+
+
+def test_the_airflow_that_is_asked_for_is_locked_and_is_the_images() -> None:
+    asked, locked = (
+        re.findall(r"^apache-airflow==(\S+)", (CHECKOUT / "requirements" / name).read_text(), re.MULTILINE)
+        for name in ("airflow.in", "airflow.txt")
+    )
+    assert asked == locked == [versions.pins()["kube-airflow/airflow"]], "run requirements/compile"
 
 
 def test_the_day_decides_what_is_past() -> None:
