@@ -79,12 +79,7 @@ class Change:
 
     def _readable_by(self, path: str) -> str:
         """The first changed path that a file may read which depends on everything."""
-        readers = self.old.readers
-        for each in self._readable:
-            said = readers.of(each)
-            if said is None or path in said:
-                return each
-        return ""
+        return next((each for each in self._readable if self.old.readers.may_read(path, each)), "")
 
     @cached_property
     def _readable(self) -> list[str]:

@@ -134,8 +134,7 @@ class Closure:
             self._apply(path, self._finder.of(path, unit, keep=True, loose=way.how in (LISTS, HOLDS)))
 
     def _read(self, path: str, way: Way, *, said: bool = False) -> None:
-        readers = self.view.readers.of(path)
-        if said or readers is None or way.user in readers:
+        if said or self.view.readers.may_read(way.user, path):
             self.data.add(path)
             self._reach(path, way, program=not said)
 
@@ -149,8 +148,7 @@ class Closure:
 
     def _list(self, path: str, way: Way) -> None:
         """Depend on a file's content and presence, without running it."""
-        readers = self.view.readers.of(path)
-        if readers is not None and way.user not in readers:
+        if not self.view.readers.may_read(way.user, path):
             return
         self.data.add(path)
         if facts.kind(path) in (facts.PYTHON, facts.ARCHIVE):

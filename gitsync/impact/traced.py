@@ -54,7 +54,7 @@ class Traced:
         trace = self.traces.get(path.removeprefix(self.change.old.side.folder))
         if trace is None:
             return ""
-        return next((each for each in self._met(trace) if self._may_use(path, each)), "")
+        return next((each for each in self._met(trace) if self.change.old.readers.may_read(path, each)), "")
 
     def _met(self, trace: Trace) -> Iterator[str]:
         yield from (each for each in trace.read if each in self.changed)
@@ -67,11 +67,6 @@ class Traced:
                     yield self.places[place]
         if trace.cut:
             yield from sorted(each for each in self.changed if f"{each}/".startswith(self.change.old.side.folder))
-
-    def _may_use(self, user: str, path: str) -> bool:
-        """Whether ``.gitsync.yaml`` leaves it open who reads ``path``, or names ``user``."""
-        readers = self.change.old.readers.of(path)
-        return readers is None or user in readers
 
     def ways(self, causes: Mapping[str, str]) -> dict[str, tuple[Leg, ...]]:
         """The ways from DAG files to the paths that are their causes, by the DAG files' paths in the DAG folder."""

@@ -41,6 +41,11 @@ class Readers:
             self._of[path] = None if known is None else frozenset().union(*known)
         return self._of[path]
 
+    def may_read(self, user: str, path: str) -> bool:
+        """Whether one of the revisions leaves it open who reads ``path``, or ``user`` is one of its readers."""
+        readers = self.of(path)
+        return readers is None or user in readers
+
     def reads(self, user: str) -> frozenset[str]:
         """The files that ``user`` reads because a rule of one of the revisions says so."""
         said = (item for side in self.sides for item in side.rules.reads.items())
