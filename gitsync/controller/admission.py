@@ -91,8 +91,12 @@ class Admission:
         return self._compared(revision, base, check=False).touched
 
     def _compared(self, revision: str, base: str | None, *, check: bool) -> Verdict:
-        comparable = base if base is not None and self.mirror.exported(base) else None
+        comparable = self._comparable(base)
         return self.analyst.judge(revision, comparable, check=check, traces=self._traces(comparable))
+
+    def _comparable(self, base: str | None) -> str | None:
+        """The published revision, if its tree can be read."""
+        return base if base is not None and self.mirror.exported(base) else None
 
     def _traces(self, base: str | None) -> Mapping[str, Trace]:
         return {} if base is None else self.gatekeeper.traces(base)
@@ -105,7 +109,7 @@ class Admission:
 
     def _imported(self, base: str | None) -> bool:
         """Have the gate import the published DAG files. Whether there are traces of them now."""
-        if base is None or not self.mirror.exported(base):
+        if (base := self._comparable(base)) is None:
             return False
         store = self.shelf.open()
         with suppress(GateLost):  # the next question to the gate counts how often it has ended
@@ -113,8 +117,7 @@ class Admission:
         return bool(self._traces(base))
 
     def _ask_gate(self, revision: str, base: str | None, found: Touched) -> None:
-        if base is not None and not self.mirror.exported(base):
-            base = None
+        base = self._comparable(base)
         store = self.shelf.open()
         base_tree = store.stage(base, self.mirror) if base else None
         tree = store.stage(revision, self.mirror, near=base)
