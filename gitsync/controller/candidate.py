@@ -24,6 +24,6 @@ class Candidate:
     restarts: Mapping[str, str] = field(default_factory=dict)
     """The components that must restart to see the new code, each with the reason."""
     opaque: Mapping[str, str] = field(default_factory=dict)
+    """Files that the analysis could not read within its limits, each with the reason."""
     ways: Mapping[str, tuple[Leg, ...]] = field(default_factory=dict)
     """The way from a touched DAG file to what has changed; see `gitsync.impact.touched.Touched`."""
-    """Files that the analysis could not read within its limits, each with the reason."""
