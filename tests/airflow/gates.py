@@ -133,6 +133,7 @@ def lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def parse(gate: Gate, folder: Path, options: GateOptions = OPTIONS) -> GateReport:
-    request = {"do": "parse", "tree": str(folder), "subdirectory": "", "bundle": "dags", "skip": []}
-    return GateReport.of(gate.client.ask({**request, "options": options.as_json()}, 300)["report"])
+def parse(gate: Gate, folder: Path, options: GateOptions = OPTIONS, subdirectory: str = "") -> GateReport:
+    request = {"do": "parse", "tree": str(folder), "subdirectory": subdirectory, "bundle": "dags", "skip": []}
+    asked = {**request, "options": options.as_json()}
+    return GateReport.of(gate.client.ask(asked, max(300, options.total))["report"])

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from gitsync.airflow.gate.options import GateOptions
-from gitsync.airflow.gate.report import GateReport
 from gitsync.impact.cache import FactCache
 from gitsync.impact.change import Change
 from gitsync.impact.closure import Closure
@@ -24,7 +23,7 @@ from gitsync.impact.learn import learn
 from gitsync.impact.rules import Rules
 from gitsync.impact.side import Discovery, Side
 from gitsync.impact.steps import silently
-from tests.airflow.gates import Gate
+from tests.airflow.gates import Gate, parse
 from tests.unit.snapshots import Link, snapshot
 
 if TYPE_CHECKING:
@@ -34,14 +33,8 @@ if TYPE_CHECKING:
     from gitsync.impact.cache import Session
     from gitsync.impact.snapshot import Snapshot
 
+OPTIONS = GateOptions(timeout=120, total=3600, cpu=120)
 HEADINGS = ("repository", "DAG files", "without error", "uses", "not found by the rules")
-
-
-def imported(gate: Gate, tree: Path, folder: str) -> GateReport:
-    """The gate's report on the DAG files of a tree."""
-    options = GateOptions(timeout=120, total=3600, cpu=120)
-    request = {"do": "parse", "tree": str(tree), "subdirectory": folder, "bundle": "dags", "skip": []}
-    return GateReport.of(gate.client.ask({**request, "options": options.as_json()}, 4000)["report"])
 
 
 def contents(tree: Path) -> dict[str, str | bytes]:
@@ -86,7 +79,7 @@ def measure(gate: Gate, repository: Path, folder: str) -> tuple[list[str], list[
         archive = subprocess.run(["git", "-C", repository, "archive", "HEAD"], stdout=subprocess.PIPE, check=True)
         (scratch / "tree").mkdir()
         subprocess.run(["tar", "-x", "-C", scratch / "tree"], input=archive.stdout, check=True)
-        report = imported(gate, scratch / "tree", folder)
+        report = parse(gate, scratch / "tree", OPTIONS, folder)
         traces = {name: file.trace for name, file in report.files.items() if file.trace}
         head = snapshot(contents(scratch / "tree"), folder)
         count, missing = lacking(head, folder, traces, scratch)
